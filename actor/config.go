@@ -1,0 +1,153 @@
+package actor
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tandem-ws/tandem/split"
+	"github.com/tandem-ws/tandem/wscore"
+)
+
+// ServerConfig are the settings of a [Server]. The zero value of a field means
+// its default; the zero config is a safe server.
+type ServerConfig struct {
+	// Name begins the PIDs of the server's actors. Default: "websocket".
+	Name string
+	// MaxConnections is how many connections may be open at once.
+	// Default: 100,000. Over it: 503 before the upgrade.
+	MaxConnections int
+	// CheckOrigin decides whether a browser page of that origin may connect; a
+	// refusal is answered with 403. Default: the origin's host must be the
+	// request's; a request without an Origin passes.
+	CheckOrigin func(*http.Request) bool
+	// HandshakeTimeout bounds the writing of the handshake's answer.
+	// Default: 10 s. Range: 1 ms to 1 h.
+	HandshakeTimeout time.Duration
+
+	// MaxMessageBytes is the longest message from a peer.
+	// Default: 1 MiB. Over it: close code 1009.
+	MaxMessageBytes int64
+	// InboundBytes is how much memory the messages that wait for a session may
+	// pin. Default: 1 MiB. Over it: nothing more is read from that peer until
+	// half of it is free, so that TCP pushes back.
+	InboundBytes int
+	// InboundMessages is how many messages from its peer may wait for a
+	// session. Default: 64. Over it: as for InboundBytes.
+	InboundMessages int
+	// SessionMailbox is how many messages from other actors may wait for a
+	// session. Default: 1024. Over it: dead letter.
+	SessionMailbox int
+
+	// Mailbox bounds what may wait to be sent to a peer, and says what happens
+	// to a message that does not fit: by default the connection is closed with
+	// 1013.
+	Mailbox split.MailboxConfig
+	// WriteTimeout bounds one batch of writing. Default: 10 s.
+	// Range: 1 ms to 1 h. Over it: the connection ends as a slow consumer.
+	WriteTimeout time.Duration
+	// CloseTimeout bounds a connection's way from the first sign of its end to
+	// the end itself. Default: 5 s. Range: 1 ms to 1 h. Over it: the stream is
+	// closed without waiting for the peer or the session.
+	CloseTimeout time.Duration
+
+	// PingInterval is the time between pings, give or take a tenth.
+	// Default: 20 s. Range: 100 ms to 1 h. The first ping leaves within a
+	// second.
+	PingInterval time.Duration
+	// PingMisses is how many intervals in a row may pass without a byte from
+	// the peer. Default: 2. Range: 1 to 100. Over it: close code 1011.
+	PingMisses int
+
+	// Readiness wakes the readers. Default: [split.Parked].
+	Readiness split.Readiness
+	// Observer is told of everything, for metrics. Default: nobody.
+	Observer Observer
+	// Logger is told of opened and closed connections (debug) and of panics
+	// (error). Default: nobody.
+	Logger *zap.Logger
+}
+
+const (
+	defaultMaxConnections  = 100_000
+	defaultTimeout         = 10 * time.Second
+	defaultInboundBytes    = 1 << 20
+	defaultInboundMessages = 64
+	defaultSessionMailbox  = 1024
+	defaultCloseTimeout    = 5 * time.Second
+	defaultPingInterval    = 20 * time.Second
+	defaultPingMisses      = 2
+	// firstPingWithin is when the first ping leaves at the latest.
+	firstPingWithin = time.Second
+	// lingerTimeout bounds the wait for the peer to end its side once both
+	// close frames are exchanged, and lingerBytes what it may send meanwhile.
+	lingerTimeout = time.Second
+	lingerBytes   = 1 << 20
+)
+
+// withDefaults fills in the defaults and refuses values out of range with a
+// [*ConfigError].
+func (c ServerConfig) withDefaults() (ServerConfig, error) {
+	fill(&c.Name, "websocket")
+	fill(&c.MaxConnections, defaultMaxConnections)
+	fill(&c.HandshakeTimeout, defaultTimeout)
+	fill(&c.MaxMessageBytes, wscore.DefaultMaxMessage)
+	fill(&c.InboundBytes, defaultInboundBytes)
+	fill(&c.InboundMessages, defaultInboundMessages)
+	fill(&c.SessionMailbox, defaultSessionMailbox)
+	fill(&c.CloseTimeout, defaultCloseTimeout)
+	fill(&c.PingInterval, defaultPingInterval)
+	fill(&c.PingMisses, defaultPingMisses)
+	if c.Readiness == nil {
+		c.Readiness = split.Parked{}
+	}
+	if c.Observer == nil {
+		c.Observer = NopObserver{}
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	for _, err := range []error{
+		inRange("MaxConnections", c.MaxConnections, 1, 1<<30),
+		inRange("HandshakeTimeout", c.HandshakeTimeout, time.Millisecond, time.Hour),
+		inRange("MaxMessageBytes", c.MaxMessageBytes, 1, 1<<30),
+		inRange("InboundBytes", c.InboundBytes, 1, 1<<30),
+		inRange("InboundMessages", c.InboundMessages, 1, 1<<20),
+		inRange("SessionMailbox", c.SessionMailbox, 1, 1<<20),
+		inRange("CloseTimeout", c.CloseTimeout, time.Millisecond, time.Hour),
+		inRange("PingInterval", c.PingInterval, 100*time.Millisecond, time.Hour),
+		inRange("PingMisses", c.PingMisses, 1, 100),
+	} {
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// halves returns the settings of the connections' halves.
+func (c *ServerConfig) halves() (split.Config, error) {
+	return split.Config{
+		Pool:         split.NewPool(c.Observer),
+		Limits:       wscore.Limits{MaxMessage: c.MaxMessageBytes},
+		Mailbox:      c.Mailbox,
+		WriteTimeout: c.WriteTimeout,
+		Observer:     c.Observer,
+	}.WithDefaults()
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func inRange[T int | int64 | time.Duration](field string, value, least, most T) error {
+	if value < least || value > most {
+		return &ConfigError{Field: field, Value: value, Range: fmt.Sprintf("%v to %v (0 for the default)", least, most)}
+	}
+	return nil
+}

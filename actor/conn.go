@@ -1,0 +1,164 @@
+package actor
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tandem-ws/tandem/split"
+	"github.com/tandem-ws/tandem/wscore"
+)
+
+// Conn is one open connection. All methods may be called from any goroutine,
+// also after the connection has ended.
+type Conn struct {
+	server      *Server
+	id          string
+	subprotocol string
+	opened      time.Time
+	transport   split.Transport
+	reader      readerProcess
+	writer      writerProcess
+	session     sessionProcess
+	beat        heartbeat
+	parts       atomic.Int32 // reader, writer and session that have not ended
+
+	mu           sync.Mutex
+	phase        phase
+	request      closeRequest // what began the close
+	closeWritten bool         // our close frame has left
+	peerDone     bool         // the peer's close frame, or a violation, was received
+	peerEnded    bool         // the peer's direction of the stream has ended
+	timer        *time.Timer  // bounds the close
+	closed       Closed       // valid once done is closed
+	onDone       []func()
+	topics       map[*Topic]struct{}
+	done         chan struct{}
+}
+
+// ID returns the connection's name, unique among all processes.
+func (c *Conn) ID() string { return c.id }
+
+// Subprotocol returns what the handshake agreed on, "" for none.
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// RemoteAddr returns the address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
+
+// PID returns the address of the writer: other actors may send it [SendText],
+// [SendBinary], [CloseConn] or a *[Buffer], which the writer then owns.
+func (c *Conn) PID() *PID { return c.writer.pid }
+
+// SessionPID returns the address of the session.
+func (c *Conn) SessionPID() *PID { return c.session.pid }
+
+// ReaderPID returns the address of the reader. Stopping it, like stopping any
+// of the connection's PIDs, closes the connection.
+func (c *Conn) ReaderPID() *PID { return c.reader.pid }
+
+// Send queues a message and takes ownership of its buffer, whatever the
+// outcome. It never blocks. A nil error means that the message is queued
+// behind those before it; it may still be lost with the connection.
+//
+// The error is [split.ErrClosed] once the connection is closing,
+// [split.ErrDropped] or [split.ErrSlowConsumer] for a full mailbox by its
+// policy (the latter closes the connection), or a local
+// [*wscore.ProtocolError].
+func (c *Conn) Send(b *Buffer) error {
+	wake, err := c.writer.half.Send(b)
+	return c.sent(wake, err)
+}
+
+// SendText queues a text message, which must be UTF-8; see [Conn.Send].
+func (c *Conn) SendText(text string) error {
+	wake, err := c.writer.half.SendText(text)
+	return c.sent(wake, err)
+}
+
+// SendBinary queues a binary message, copied from payload; see [Conn.Send].
+func (c *Conn) SendBinary(payload []byte) error {
+	return c.Send(c.server.pool().Binary(payload))
+}
+
+func (c *Conn) sent(wake bool, err error) error {
+	if wake {
+		c.writer.schedule()
+	}
+	if err == split.ErrSlowConsumer {
+		c.slowConsumer(err)
+	}
+	return err
+}
+
+// Text returns a buffer with a text message for [Conn.Send]; the caller owns
+// it.
+func (c *Conn) Text(text string) *Buffer { return c.server.pool().Text(text) }
+
+// Close begins to close the connection with that code and reason, behind the
+// messages that are queued, and returns at once; [Conn.Done] tells the end.
+// The error is a local [*wscore.ProtocolError] for a code or reason that may
+// not be sent, and [split.ErrClosed] if the connection is closing already.
+func (c *Conn) Close(code CloseCode, reason string) error {
+	if err := wscore.CheckClose(code, reason); err != nil {
+		return err
+	}
+	if !c.begin(closeRequest{cause: CauseUser, order: afterQueued, code: code, reason: reason}) {
+		return split.ErrClosed
+	}
+	return nil
+}
+
+// Done is closed when the connection has ended and its stream is closed.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Cause returns how the connection ended; ok is false while it has not.
+func (c *Conn) Cause() (closed Closed, ok bool) {
+	select {
+	case <-c.done:
+		return c.closed, true
+	default:
+		return Closed{}, false
+	}
+}
+
+// Subscribe adds the connection to a topic; it leaves by itself when it ends.
+func (c *Conn) Subscribe(t *Topic) {
+	c.mu.Lock()
+	ended := c.phase == ended
+	if !ended {
+		if c.topics == nil {
+			c.topics = make(map[*Topic]struct{}, 1)
+		}
+		c.topics[t] = struct{}{}
+		t.add(c)
+	}
+	c.mu.Unlock()
+}
+
+// Unsubscribe takes the connection out of a topic.
+func (c *Conn) Unsubscribe(t *Topic) {
+	c.mu.Lock()
+	delete(c.topics, t)
+	t.remove(c)
+	c.mu.Unlock()
+}
+
+// whenDone calls f once the connection has ended, at once if it has.
+func (c *Conn) whenDone(f func()) {
+	c.mu.Lock()
+	if c.phase != ended {
+		c.onDone = append(c.onDone, f)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	f()
+}
+
+// partEnded counts the reader, the writer and the session out.
+func (c *Conn) partEnded() {
+	if c.parts.Add(-1) == 0 {
+		c.server.live.Done()
+	}
+}

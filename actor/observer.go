@@ -1,0 +1,52 @@
+package actor
+
+import (
+	"time"
+
+	"github.com/tandem-ws/tandem/split"
+)
+
+// Observer is told what happens to connections, for metrics. Its methods are
+// called from many goroutines at once: they must not block.
+type Observer interface {
+	split.Observer
+	// ConnectionOpened reports a connection whose handshake is done.
+	ConnectionOpened()
+	// ConnectionClosed reports its end, once for each that was opened.
+	ConnectionClosed(closed Closed, lifetime time.Duration)
+	// HandshakeRefused reports a request that did not become a connection; the
+	// reason is a short constant name, such as "origin".
+	HandshakeRefused(reason string)
+	// PingRoundTrip reports the time from a ping's completed write to the
+	// decoding of its pong.
+	PingRoundTrip(roundTrip time.Duration)
+	// Panicked reports a panic that was recovered in a session, a session's
+	// producer, or one of the halves: "session", "producer", "reader", "writer".
+	Panicked(part string)
+	// MessageRefused reports a message that another actor sent to a connection's
+	// PID and that could not be taken; Hollywood's dead letter event follows.
+	MessageRefused()
+}
+
+// NopObserver ignores everything; embed it to implement only some methods.
+type NopObserver struct{ split.NopObserver }
+
+var _ Observer = NopObserver{}
+
+// ConnectionOpened does nothing.
+func (NopObserver) ConnectionOpened() {}
+
+// ConnectionClosed does nothing.
+func (NopObserver) ConnectionClosed(Closed, time.Duration) {}
+
+// HandshakeRefused does nothing.
+func (NopObserver) HandshakeRefused(string) {}
+
+// PingRoundTrip does nothing.
+func (NopObserver) PingRoundTrip(time.Duration) {}
+
+// Panicked does nothing.
+func (NopObserver) Panicked(string) {}
+
+// MessageRefused does nothing.
+func (NopObserver) MessageRefused() {}

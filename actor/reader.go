@@ -1,0 +1,204 @@
+package actor
+
+import (
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync/atomic"
+
+	hollywood "github.com/anthdm/hollywood/actor"
+	"go.uber.org/zap"
+
+	"github.com/tandem-ws/tandem/split"
+)
+
+// readerProcess owns the reading half. It is a Hollywood process by its PID,
+// and runs where the readiness wakes it.
+type readerProcess struct {
+	conn *Conn
+	pid  *PID
+	half *split.Reader
+
+	credits    credits
+	discarding bool // nothing that still arrives is wanted
+	discarded  int
+	gone       bool
+}
+
+// Start, Invoke and Shutdown complete Hollywood's Processer; the readiness
+// drives the reader.
+func (r *readerProcess) Start() {}
+
+// Invoke is not used: messages come through Send.
+func (r *readerProcess) Invoke([]hollywood.Envelope) {}
+
+// Shutdown closes the connection.
+func (r *readerProcess) Shutdown() { r.conn.stopped(afterQueued, false) }
+
+// PID returns the reader's address.
+func (r *readerProcess) PID() *PID { return r.pid }
+
+// Send takes a stop request and refuses everything else.
+func (r *readerProcess) Send(pid *PID, message any, sender *PID) {
+	r.conn.receiveForHalf(pid, message, sender)
+}
+
+// receiveForHalf deals with a message to the PID of a half that is none of its
+// own: a stop request closes the connection, anything else is refused.
+func (c *Conn) receiveForHalf(pid *PID, message any, sender *PID) {
+	if pill, ok := asPoisonPill(message); ok {
+		c.whenDone(pill.cancel)
+		c.stopped(afterQueued, false)
+		return
+	}
+	c.server.refuseMessage(pid, message, sender)
+}
+
+// Fill reads once; see [split.Handler].
+func (r *readerProcess) Fill(source io.Reader) error {
+	if !r.discarding {
+		return r.half.Fill(source)
+	}
+	scratch := r.conn.server.pool().Get(discardSize)
+	defer scratch.Release()
+	room, _ := scratch.Resize(discardSize)
+	n, err := source.Read(room)
+	r.discarded += n
+	switch {
+	case n > 0:
+		return nil
+	case err == nil:
+		return split.ErrWouldBlock
+	}
+	return err
+}
+
+const discardSize = 4 << 10
+
+// Drain delivers what was read, in order; see [split.Handler].
+func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.conn.server.recovered("reader", r.conn, v)
+			r.conn.panicked(fmt.Errorf("reader panicked: %v", v))
+			verdict = r.stop()
+		}
+	}()
+	c := r.conn
+	select {
+	case <-c.done:
+		return r.stop()
+	default:
+	}
+	if err != nil {
+		if ended := r.half.End(err); ended == nil || r.discarding {
+			c.peerStreamEnded()
+		} else {
+			c.lostStream(ended)
+		}
+		return r.stop()
+	}
+	c.beat.heard.Store(true)
+	if r.discarding {
+		if r.discarded > lingerBytes {
+			c.end()
+			return r.stop()
+		}
+		return split.Park
+	}
+	for {
+		if r.credits.pause() {
+			return split.Pause
+		}
+		event, err := r.half.Next()
+		if err != nil {
+			r.discard()
+			c.violated(err)
+			return split.Park
+		}
+		if event.Wake {
+			c.writer.schedule()
+		}
+		switch event.Kind {
+		case split.NeedMore:
+			r.half.Rest()
+			if r.half.Unfinished() {
+				return split.ReadMore
+			}
+			return split.Park
+		case split.Message:
+			r.credits.take(event.Buffer.Cap())
+			c.session.post(envelope{message: event.Buffer})
+		case split.Pong:
+			if event.RoundTrip > 0 {
+				c.server.config.Observer.PingRoundTrip(event.RoundTrip)
+			}
+		case split.Close:
+			r.discard()
+			c.peerClosed(event.Code, event.Reason)
+			return split.Park
+		}
+	}
+}
+
+func (r *readerProcess) discard() {
+	r.discarding = true
+	r.half.Discard()
+}
+
+// stop frees the half and counts the reader out, once.
+func (r *readerProcess) stop() split.Verdict {
+	r.half.Discard()
+	if !r.gone {
+		r.gone = true
+		r.conn.partEnded()
+	}
+	return split.Stop
+}
+
+// credits bounds what a reader may have delivered to a session that has not
+// handled it yet.
+type credits struct {
+	maxBytes, maxMessages int64
+	bytes, messages       atomic.Int64
+	paused                atomic.Bool
+}
+
+func (k *credits) take(bytes int) {
+	k.bytes.Add(int64(bytes))
+	k.messages.Add(1)
+}
+
+// pause reports whether reading must stop, and arranges for give to tell when
+// it may go on.
+func (k *credits) pause() bool {
+	if !k.over(1) {
+		return false
+	}
+	k.paused.Store(true)
+	// What was given back in between may have seen no pause.
+	return k.over(1) || !k.paused.CompareAndSwap(true, false)
+}
+
+// over reports whether more than 1/part of the bound is in use.
+func (k *credits) over(part int64) bool {
+	return k.bytes.Load() >= max(1, k.maxBytes/part) || k.messages.Load() >= max(1, k.maxMessages/part)
+}
+
+// give returns the credits of a message and reports whether a paused reader
+// must be resumed, which is once half of the bound is free.
+func (k *credits) give(bytes int) (resume bool) {
+	k.bytes.Add(-int64(bytes))
+	k.messages.Add(-1)
+	return k.paused.Load() && !k.over(2) && k.paused.CompareAndSwap(true, false)
+}
+
+// recovered reports a panic in user code or in one of our own processes.
+func (s *Server) recovered(part string, c *Conn, value any) {
+	s.config.Observer.Panicked(part)
+	fields := []zap.Field{zap.String("part", part), zap.Any("panic", value), zap.ByteString("stack", debug.Stack())}
+	if c != nil {
+		fields = append(fields, zap.String("connection", c.id))
+	}
+	s.logger.Error("websocket panic", fields...)
+}

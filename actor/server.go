@@ -1,0 +1,297 @@
+package actor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	hollywood "github.com/anthdm/hollywood/actor"
+	"go.uber.org/zap"
+
+	"github.com/tandem-ws/tandem/split"
+	"github.com/tandem-ws/tandem/wscore"
+)
+
+// NewSession makes the session of a connection whose handshake is correct, or
+// refuses it: an error made by [Reject] sets the HTTP status, any other gives
+// 403. It runs on the request's goroutine; a panic in it gives 500.
+type NewSession func(*Handshake) (Receiver, error)
+
+// Server turns HTTP requests into connections with sessions. It is an
+// http.Handler.
+type Server struct {
+	engine     *Engine
+	newSession NewSession
+	config     ServerConfig
+	halves     split.Config
+	logger     *zap.Logger
+	wheel      wheel
+
+	mu       sync.Mutex
+	conns    map[string]*Conn
+	admitted int // open connections and those about to open
+	draining bool
+	live     sync.WaitGroup // admitted connections with a part that has not ended
+}
+
+// NewServer makes a server whose actors run on the engine. The error is a
+// [*ConfigError] that names a field out of its range, or
+// [ErrHollywoodVersion].
+func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Server, error) {
+	switch {
+	case contextLayoutError != nil:
+		return nil, contextLayoutError
+	case engine == nil:
+		return nil, &ConfigError{Field: "engine", Value: nil, Range: "an engine"}
+	case newSession == nil:
+		return nil, &ConfigError{Field: "newSession", Value: nil, Range: "a function"}
+	}
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	halves, err := config.halves()
+	if err != nil {
+		return nil, err
+	}
+	return &Server{
+		engine: engine, newSession: newSession, config: config, halves: halves,
+		logger: config.Logger, conns: make(map[string]*Conn),
+	}, nil
+}
+
+func (s *Server) pool() *split.Pool { return s.halves.Pool }
+
+// ServeHTTP upgrades the request to a connection and returns; the connection
+// lives on. A request that is refused is answered with the status that says
+// why.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := s.serve(w, r); err != nil {
+		var refusal *wscore.HandshakeError
+		reason := "rejected"
+		if errors.As(err, &refusal) {
+			reason = refusal.Reason
+		}
+		s.config.Observer.HandshakeRefused(reason)
+		s.logger.Debug("websocket handshake refused", zap.String("reason", reason), zap.Error(err))
+		var transport *split.TransportError
+		if !errors.As(err, &transport) {
+			split.Refuse(w, err)
+		}
+	}
+}
+
+// Why a server refuses a correct request.
+var (
+	ErrDraining           = &wscore.HandshakeError{Side: wscore.Local, Clause: "RFC 6455 4.2.2", Status: http.StatusServiceUnavailable, Reason: "draining", Text: "the server is shutting down"}
+	ErrTooManyConnections = &wscore.HandshakeError{Side: wscore.Local, Clause: "RFC 6455 4.2.2", Status: http.StatusServiceUnavailable, Reason: "connection_limit", Text: "too many connections"}
+	ErrSessionPanic       = &wscore.HandshakeError{Side: wscore.Local, Clause: "RFC 6455 4.2.2", Status: http.StatusInternalServerError, Reason: "panic", Text: "internal error"}
+)
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	upgrade, err := split.NewUpgrade(r, s.config.CheckOrigin)
+	if err != nil {
+		return err
+	}
+	if err := s.admit(); err != nil {
+		return err
+	}
+	if err := s.open(w, upgrade); err != nil {
+		s.dismiss()
+		s.live.Done()
+		return err
+	}
+	return nil
+}
+
+// open makes a connection of an admitted request.
+func (s *Server) open(w http.ResponseWriter, upgrade *split.Upgrade) error {
+	h := &Handshake{upgrade: upgrade}
+	receiver, err := s.produce(h)
+	if err != nil {
+		return err
+	}
+	conn, early, err := upgrade.Accept(w, h.answer, s.config.HandshakeTimeout)
+	if err != nil {
+		return err
+	}
+	return s.attach(conn, early, h.answer.Subprotocol, receiver)
+}
+
+// admit reserves a place for a connection, before the session is made.
+func (s *Server) admit() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining:
+		return ErrDraining
+	case s.admitted >= s.config.MaxConnections:
+		return ErrTooManyConnections
+	}
+	s.admitted++
+	s.live.Add(1)
+	return nil
+}
+
+// dismiss gives a place back.
+func (s *Server) dismiss() {
+	s.mu.Lock()
+	s.admitted--
+	s.mu.Unlock()
+}
+
+// produce calls the user's producer and survives it.
+func (s *Server) produce(h *Handshake) (receiver Receiver, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.recovered("producer", nil, v)
+			receiver, err = nil, ErrSessionPanic
+		}
+	}()
+	receiver, err = s.newSession(h)
+	if err == nil && receiver == nil {
+		err = fmt.Errorf("session producer returned neither a receiver nor an error")
+	}
+	return receiver, err
+}
+
+// attach makes a connection of a stream whose handshake is done.
+func (s *Server) attach(stream net.Conn, early []byte, subprotocol string, receiver Receiver) error {
+	reader, writer, err := split.New(wscore.Server, &s.halves)
+	if err != nil {
+		_ = stream.Close()
+		return err
+	}
+	c := &Conn{server: s, id: nextConnID(), subprotocol: subprotocol, opened: time.Now(), done: make(chan struct{})}
+	c.parts.Store(3)
+	c.reader = readerProcess{conn: c, pid: s.newPID("reader", c.id), half: reader}
+	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(s.config.InboundBytes), int64(s.config.InboundMessages)
+	c.writer = writerProcess{conn: c, pid: s.newPID("writer", c.id), half: writer}
+	c.session.conn, c.session.pid, c.session.receiver = c, s.newPID("session", c.id), receiver
+	initContext(&c.session.context, s.engine, c.session.pid, receiver)
+	c.transport, err = s.config.Readiness.Attach(stream, early, &c.reader)
+	if err != nil {
+		_ = stream.Close()
+		return &split.TransportError{Operation: "attach", Err: err}
+	}
+	writer.Bind(c.transport)
+
+	s.mu.Lock()
+	draining := s.draining
+	s.conns[c.id] = c
+	s.mu.Unlock()
+	s.engine.SpawnProc(&c.reader)
+	s.engine.SpawnProc(&c.writer)
+	s.engine.SpawnProc(&c.session)
+	s.config.Observer.ConnectionOpened()
+	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", subprotocol))
+	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
+		c.session.post(envelope{message: first})
+	}
+	c.startHeartbeat()
+	c.transport.Start()
+	if draining {
+		c.drain() // it was admitted before the shutdown began
+	}
+	return nil
+}
+
+func (c *Conn) drain() {
+	c.begin(closeRequest{cause: CauseDrain, order: afterQueued, code: wscore.CloseGoingAway, reason: "server is shutting down"})
+}
+
+// forget takes an ended connection out of the server.
+func (s *Server) forget(c *Conn) {
+	s.wheel.remove(&c.beat.entry)
+	s.mu.Lock()
+	delete(s.conns, c.id)
+	s.mu.Unlock()
+	s.dismiss()
+}
+
+// refuseMessage reports a message to a connection's PID that cannot be taken.
+func (s *Server) refuseMessage(pid *PID, message any, sender *PID) {
+	s.config.Observer.MessageRefused()
+	s.engine.BroadcastEvent(hollywood.DeadLetterEvent{Target: pid, Message: message, Sender: sender})
+}
+
+// Conn returns the open connection with that id, or nil.
+func (s *Server) Conn(id string) *Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns[id]
+}
+
+// Len returns the number of open connections.
+func (s *Server) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// BuffersInUse returns how many message buffers are out. It is 0 once the
+// server is shut down and every buffer that a session took is released.
+func (s *Server) BuffersInUse() int { return s.pool().InUse() }
+
+// Shutdown refuses new connections with 503, closes every open one with 1001
+// behind the messages that are queued for it, and waits until all of them and
+// their sessions have ended. When the context ends first, the streams that are
+// left are closed at once and the context's error is returned; a session that
+// is stuck in Receive is not waited for then.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	conns := make([]*Conn, 0, len(s.conns))
+	for _, c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.drain()
+	}
+	ended := make(chan struct{})
+	go func() {
+		s.live.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, c := range conns {
+		c.end()
+	}
+	return ctx.Err()
+}
+
+// connPrefix tells this process's connections from those of all others.
+var connPrefix = func() string {
+	var random [6]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(random[:]) + "-"
+}()
+
+var connCount atomic.Uint64
+
+func nextConnID() string { return connPrefix + strconv.FormatUint(connCount.Add(1), 36) }
+
+func (s *Server) newPID(half, id string) *PID {
+	return hollywood.NewPID(s.engine.Address(), s.config.Name+"/"+half+"/"+id)
+}
+
+// Text returns a buffer with a text message, for [Topic.Publish] and
+// [Conn.Send]; the caller owns it.
+func (s *Server) Text(text string) *Buffer { return s.pool().Text(text) }
+
+// Binary returns a buffer with a binary message, copied from payload; the
+// caller owns it.
+func (s *Server) Binary(payload []byte) *Buffer { return s.pool().Binary(payload) }

@@ -1,0 +1,275 @@
+package actor
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	hollywood "github.com/anthdm/hollywood/actor"
+
+	"github.com/tandem-ws/tandem/split"
+)
+
+// sessionProcess hosts the user's Receiver: a Hollywood process with a bounded
+// queue, in which a panic ends its own connection and nothing else.
+type sessionProcess struct {
+	conn     *Conn
+	pid      *PID
+	receiver Receiver
+	context  Context
+	borrowed Message // the message that Receive sees
+
+	mu      sync.Mutex
+	queue   []envelope // a ring: count entries from head on
+	head    int
+	count   int
+	foreign int  // entries that other actors sent
+	running bool // a goroutine works off the queue
+	over    bool // the session has ended: nothing more is queued
+
+	// Touched only by the goroutine that works off the queue.
+	deaf bool // the Receiver gets no more messages from its peer
+	told bool // the Receiver was given Stopped
+}
+
+// envelope is an entry of the queue. A message from the peer is a
+// *split.Buffer, which the queue owns.
+type envelope struct {
+	message any
+	sender  *PID
+	foreign bool // another actor sent it
+}
+
+// closeMarker stands behind the last message before a close: our close frame
+// may leave once it is reached.
+type closeMarker struct{ stop bool }
+
+// endMarker stands at the end.
+type endMarker struct{}
+
+// Start, Invoke and Shutdown complete Hollywood's Processer.
+func (s *sessionProcess) Start() {}
+
+// Invoke is not used: messages come through Send.
+func (s *sessionProcess) Invoke([]hollywood.Envelope) {}
+
+// Shutdown closes the connection.
+func (s *sessionProcess) Shutdown() { s.conn.stopped(afterSession, true) }
+
+// PID returns the session's address.
+func (s *sessionProcess) PID() *PID { return s.pid }
+
+// Send queues a message from another actor. A stop request closes the
+// connection: a graceful one once the session has handled what was delivered.
+func (s *sessionProcess) Send(pid *PID, message any, sender *PID) {
+	if pill, ok := asPoisonPill(message); ok {
+		s.conn.whenDone(pill.cancel)
+		if !pill.graceful {
+			s.dropQueued()
+		}
+		s.conn.stopped(afterSession, true)
+		return
+	}
+	if !s.post(envelope{message: message, sender: sender, foreign: true}) {
+		s.conn.server.refuseMessage(pid, message, sender)
+	}
+}
+
+// post queues an entry and sees to it that it is handled. It reports false,
+// having released a message from the peer, when the session has ended or the
+// bound on messages from other actors is reached.
+func (s *sessionProcess) post(e envelope) bool {
+	s.mu.Lock()
+	if s.over || e.foreign && s.foreign >= s.conn.server.config.SessionMailbox {
+		s.mu.Unlock()
+		s.release(e)
+		return false
+	}
+	if s.count == len(s.queue) {
+		s.grow()
+	}
+	s.queue[(s.head+s.count)%len(s.queue)] = e
+	s.count++
+	if e.foreign {
+		s.foreign++
+	}
+	start := !s.running
+	s.running = true
+	s.mu.Unlock()
+	if start {
+		go s.run()
+	}
+	return true
+}
+
+func (s *sessionProcess) grow() {
+	larger := make([]envelope, max(8, 2*len(s.queue)))
+	for i := range s.count {
+		larger[i] = s.queue[(s.head+i)%len(s.queue)]
+	}
+	s.queue, s.head = larger, 0
+}
+
+// next takes the oldest entry, or ends the run.
+func (s *sessionProcess) next() (envelope, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count == 0 {
+		s.running = false
+		if len(s.queue) > 8 {
+			s.queue, s.head = nil, 0 // an idle session keeps a small queue
+		}
+		return envelope{}, false
+	}
+	e := s.queue[s.head]
+	s.queue[s.head] = envelope{}
+	s.head = (s.head + 1) % len(s.queue)
+	s.count--
+	if e.foreign {
+		s.foreign--
+	}
+	return e, true
+}
+
+// dropQueued releases what the session has not begun to handle.
+func (s *sessionProcess) dropQueued() {
+	s.mu.Lock()
+	var kept, dropped []envelope
+	for i := range s.count {
+		e := s.queue[(s.head+i)%len(s.queue)]
+		if _, peer := e.message.(*split.Buffer); peer || e.foreign {
+			dropped = append(dropped, e)
+		} else {
+			kept = append(kept, e)
+		}
+	}
+	s.queue, s.head, s.count, s.foreign = kept, 0, len(kept), 0
+	s.mu.Unlock()
+	for _, e := range dropped {
+		s.release(e)
+	}
+}
+
+// release gives back what an entry that is not handled owns.
+func (s *sessionProcess) release(e envelope) {
+	if buffer, ok := e.message.(*split.Buffer); ok && !e.foreign {
+		s.giveCredit(buffer.Cap())
+		buffer.Release()
+	}
+}
+
+func (s *sessionProcess) giveCredit(bytes int) {
+	if s.conn.reader.credits.give(bytes) {
+		s.conn.transport.Resume()
+	}
+}
+
+func (s *sessionProcess) run() {
+	for {
+		e, ok := s.next()
+		if !ok {
+			return
+		}
+		switch m := e.message.(type) {
+		case *split.Buffer:
+			if e.foreign {
+				s.receive(m, e.sender)
+			} else {
+				s.receiveMessage(m)
+			}
+		case closeMarker:
+			if m.stop {
+				s.tellStopped()
+			}
+			s.conn.queueClose(false)
+		case endMarker:
+			s.end()
+			return
+		default:
+			s.receive(m, e.sender)
+		}
+	}
+}
+
+// receiveMessage lends a message from the peer to the Receiver.
+func (s *sessionProcess) receiveMessage(buffer *split.Buffer) {
+	size := buffer.Cap()
+	if s.deaf {
+		buffer.Release()
+	} else {
+		s.borrowed.buffer = buffer
+		s.receive(&s.borrowed, nil)
+		if left := s.borrowed.buffer; left != nil {
+			s.borrowed.buffer = nil
+			left.Release()
+		}
+	}
+	s.giveCredit(size)
+}
+
+// receive calls the Receiver and survives it. After a panic it gets nothing
+// but the end.
+func (s *sessionProcess) receive(message any, sender *PID) {
+	if s.told {
+		return
+	}
+	if _, ending := message.(Closed); s.deaf && !ending && message != (Stopped{}) {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.deaf = true
+			s.conn.server.recovered("session", s.conn, v)
+			s.conn.panicked(fmt.Errorf("session panicked: %v", v))
+		}
+	}()
+	setContextMessage(&s.context, message, sender)
+	s.receiver.Receive(&s.context)
+}
+
+// tellStopped gives the Receiver its last message and stops its children.
+func (s *sessionProcess) tellStopped() {
+	if s.told {
+		return
+	}
+	s.stopChildren()
+	s.receive(Stopped{}, nil)
+	s.deaf, s.told = true, true
+	s.conn.server.engine.Registry.Remove(s.pid)
+}
+
+// stopChildren stops the actors that the session spawned, as Hollywood does,
+// but waits no longer for them than the close may take.
+func (s *sessionProcess) stopChildren() {
+	children := s.context.Children()
+	if len(children) == 0 {
+		return
+	}
+	limit := time.NewTimer(s.conn.server.config.CloseTimeout)
+	defer limit.Stop()
+	for _, child := range children {
+		select {
+		case <-s.conn.server.engine.Poison(child).Done():
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+// end tells the Receiver how its connection ended, and empties the queue.
+func (s *sessionProcess) end() {
+	s.receive(s.conn.closed, nil)
+	s.tellStopped()
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	for {
+		e, ok := s.next()
+		if !ok {
+			break
+		}
+		s.release(e)
+	}
+	setContextMessage(&s.context, nil, nil)
+	s.conn.partEnded()
+}

@@ -1,0 +1,156 @@
+package actor
+
+import (
+	"sync"
+	"time"
+)
+
+// wheel is the one timer of a server's heartbeats: connections wait in slots,
+// and a goroutine that lives only while there are any visits a slot a tick.
+type wheel struct {
+	mu      sync.Mutex
+	slots   [wheelSlots]wheelList
+	cursor  int
+	waiting int
+	quit    chan struct{} // ends the goroutine; nil while there is none
+}
+
+const (
+	wheelSlots = 256
+	wheelTick  = 50 * time.Millisecond
+)
+
+// wheelEntry is a connection's place in the wheel. It is embedded, so waiting
+// costs no allocation. The wheel's lock guards it.
+type wheelEntry struct {
+	next, previous *wheelEntry
+	list           *wheelList
+	rounds         int
+	// due is called without the lock when the time has come; the entry waits
+	// again if the result is positive.
+	due func() time.Duration
+}
+
+type wheelList struct{ first *wheelEntry }
+
+func (l *wheelList) push(e *wheelEntry) {
+	e.list, e.previous, e.next = l, nil, l.first
+	if l.first != nil {
+		l.first.previous = e
+	}
+	l.first = e
+}
+
+func (e *wheelEntry) unlink() {
+	if e.previous != nil {
+		e.previous.next = e.next
+	} else {
+		e.list.first = e.next
+	}
+	if e.next != nil {
+		e.next.previous = e.previous
+	}
+	e.next, e.previous, e.list = nil, nil, nil
+}
+
+// add lets an entry wait for about d, rounded up to a tick.
+func (w *wheel) add(e *wheelEntry, d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.insert(e, d)
+	w.waiting++
+	if w.quit == nil {
+		w.quit = make(chan struct{})
+		go w.run(w.quit)
+	}
+}
+
+// left counts an entry out and ends the goroutine with the last one.
+func (w *wheel) left() {
+	if w.waiting--; w.waiting == 0 {
+		close(w.quit)
+		w.quit = nil
+	}
+}
+
+func (w *wheel) insert(e *wheelEntry, d time.Duration) {
+	ticks := max(1, int((d+wheelTick-1)/wheelTick))
+	e.rounds = (ticks - 1) / wheelSlots
+	w.slots[(w.cursor+ticks)%wheelSlots].push(e)
+}
+
+// remove takes an entry out; it may be called more than once.
+func (w *wheel) remove(e *wheelEntry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.due == nil {
+		return
+	}
+	e.due = nil
+	w.left()
+	if e.list != nil {
+		e.unlink()
+	}
+}
+
+func (w *wheel) run(quit <-chan struct{}) {
+	ticker := time.NewTicker(wheelTick)
+	defer ticker.Stop()
+	var ready []*wheelEntry
+	for {
+		select {
+		case <-quit:
+			return
+		case <-ticker.C:
+		}
+		ready = w.turn(ready[:0], quit)
+		for i, e := range ready {
+			w.visit(e)
+			ready[i] = nil
+		}
+	}
+}
+
+// turn moves on by a slot and takes out what is due there. A goroutine that
+// was told to quit leaves the wheel to its successor.
+func (w *wheel) turn(ready []*wheelEntry, quit <-chan struct{}) []*wheelEntry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if quit != w.quit {
+		return ready
+	}
+	w.cursor = (w.cursor + 1) % wheelSlots
+	for e := w.slots[w.cursor].first; e != nil; {
+		following := e.next
+		if e.rounds > 0 {
+			e.rounds--
+		} else {
+			e.unlink()
+			ready = append(ready, e)
+		}
+		e = following
+	}
+	return ready
+}
+
+// visit calls an entry that is due and lets it wait again, unless it was
+// removed meanwhile.
+func (w *wheel) visit(e *wheelEntry) {
+	w.mu.Lock()
+	due := e.due
+	w.mu.Unlock()
+	if due == nil {
+		return
+	}
+	again := due()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case e.due == nil:
+	case again > 0:
+		w.insert(e, again)
+	default:
+		e.due = nil
+		w.left()
+	}
+}

@@ -1,0 +1,37 @@
+package split
+
+import "github.com/tandem-ws/tandem/wscore"
+
+// SendError says why a message that was handed over will not be sent. The
+// message's buffer has been released. All values are the variables of this
+// package.
+type SendError struct {
+	Text string
+	Code wscore.CloseCode // the close code that is due, 0 if the connection goes on
+}
+
+// Error names the reason.
+func (e *SendError) Error() string { return "websocket: " + e.Text }
+
+// Why a send is refused.
+var (
+	// ErrClosed: the connection is closing or closed; nothing more is sent.
+	ErrClosed = &SendError{Text: "message not sent: connection is closing or closed"}
+	// ErrDropped: the mailbox is full and its policy drops the new message.
+	ErrDropped = &SendError{Text: "message dropped: mailbox is full"}
+	// ErrSlowConsumer: the mailbox is full and its policy closes the connection.
+	ErrSlowConsumer = &SendError{Text: "message not sent: mailbox is full, closing the slow connection", Code: wscore.CloseTryAgainLater}
+)
+
+// TransportError is a connection's stream that failed; the connection cannot
+// go on.
+type TransportError struct {
+	Operation string // "read" or "write"
+	Err       error
+}
+
+// Error names the operation and what went wrong.
+func (e *TransportError) Error() string { return "websocket: " + e.Operation + ": " + e.Err.Error() }
+
+// Unwrap returns the stream's own error.
+func (e *TransportError) Unwrap() error { return e.Err }

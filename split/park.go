@@ -1,0 +1,169 @@
+package split
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Parked is the readiness for any net.Conn on any system: each connection has
+// a goroutine that waits, without holding a buffer, for the first byte of the
+// next frame.
+type Parked struct{}
+
+// String returns "parked".
+func (Parked) String() string { return "parked" }
+
+// Attach takes over the connection.
+func (Parked) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
+	t := &parkedTransport{conn: conn, handler: handler, early: early, resumed: make(chan struct{}, 1)}
+	t.wait = newWaiter(t)
+	return t, nil
+}
+
+// waiter waits until the stream has bytes and gives them to the handler.
+type waiter interface {
+	fill(handler Handler, unfinished bool) error
+}
+
+type parkedTransport struct {
+	conn    net.Conn
+	handler Handler
+	early   []byte
+	wait    waiter
+	resumed chan struct{}
+	closed  atomic.Bool
+	once    sync.Once
+	failure error
+}
+
+func (t *parkedTransport) Start() { go t.run() }
+
+func (t *parkedTransport) run() {
+	verdict := Park
+	if len(t.early) > 0 {
+		verdict = t.drainEarly()
+	}
+	for {
+		switch verdict {
+		case Stop:
+			return
+		case Pause:
+			<-t.resumed
+			verdict = t.handler.Drain(nil) // what was decoded but not delivered
+			continue
+		}
+		err := t.wait.fill(t.handler, verdict == ReadMore)
+		if err == ErrWouldBlock {
+			continue // a read of zero bytes
+		}
+		verdict = t.handler.Drain(err)
+		if err != nil && verdict != Pause {
+			return
+		}
+	}
+}
+
+// drainEarly hands over the bytes that came with the handshake.
+func (t *parkedTransport) drainEarly() Verdict {
+	source := &bytesSource{rest: t.early}
+	t.early = nil
+	for {
+		err := t.handler.Fill(source)
+		if err == ErrWouldBlock {
+			return Park
+		}
+		verdict := t.handler.Drain(err)
+		for verdict == Pause {
+			<-t.resumed
+			verdict = t.handler.Drain(nil)
+		}
+		if verdict == Stop || len(source.rest) == 0 {
+			return verdict
+		}
+	}
+}
+
+// bytesSource reads from memory and then has nothing more at the moment.
+type bytesSource struct{ rest []byte }
+
+func (s *bytesSource) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		return 0, ErrWouldBlock
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+func (t *parkedTransport) Resume() {
+	select {
+	case t.resumed <- struct{}{}:
+	default:
+	}
+}
+
+func (t *parkedTransport) Write(buffers *net.Buffers, timeout time.Duration) (int64, error) {
+	if err := t.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		return 0, err
+	}
+	return buffers.WriteTo(t.conn)
+}
+
+func (t *parkedTransport) CloseWrite() error {
+	if half, ok := t.conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+func (t *parkedTransport) Close() error {
+	t.once.Do(func() {
+		t.closed.Store(true)
+		t.Resume()
+		t.failure = t.conn.Close()
+	})
+	return t.failure
+}
+
+func (t *parkedTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
+
+// byteWaiter waits in a read of one byte, which works for TLS and every other
+// stream. Between frames that byte is always the first of a header, so reading
+// on for the rest never waits for a message that is already whole.
+type byteWaiter struct {
+	conn net.Conn
+	byte [1]byte
+}
+
+func (w *byteWaiter) fill(handler Handler, unfinished bool) error {
+	if unfinished {
+		return handler.Fill(w.conn)
+	}
+	for {
+		n, err := w.conn.Read(w.byte[:])
+		if n == 1 {
+			return handler.Fill(&afterByte{w})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// afterByte reads the byte that was waited for and what follows it.
+type afterByte struct{ w *byteWaiter }
+
+func (s *afterByte) Read(p []byte) (int, error) {
+	p[0] = s.w.byte[0]
+	if len(p) == 1 {
+		return 1, nil
+	}
+	n, err := s.w.conn.Read(p[1:])
+	if err == io.EOF {
+		err = nil // the next read meets it again
+	}
+	return n + 1, err
+}

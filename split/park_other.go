@@ -1,0 +1,6 @@
+//go:build !unix
+
+package split
+
+// newWaiter waits in a one-byte read.
+func newWaiter(t *parkedTransport) waiter { return &byteWaiter{conn: t.conn} }

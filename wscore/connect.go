@@ -1,0 +1,154 @@
+package wscore
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Response is a server's answer to the opening handshake as a view of the read
+// buffer; see [Fields] for how long it is valid.
+type Response struct {
+	Fields
+	status int
+}
+
+// Status returns the HTTP status code: 101 for every response that a hook sees.
+func (r *Response) Status() int { return r.status }
+
+// ConnectOptions are the settings of a client's handshake.
+type ConnectOptions struct {
+	Options
+	// Host is the value of the Host field: the server's name, with the port
+	// unless it is the scheme's default. Required.
+	Host string
+	// Path is the request target: path and query, beginning with a slash.
+	// Default: "/".
+	Path string
+	// Subprotocols are offered in this order of preference.
+	Subprotocols []string
+	// Headers are further header fields, such as Origin.
+	Headers []HeaderField
+	// MaxHeaderFields is the most header fields that the response may have.
+	// Default and highest value: [MaxHeaderFields].
+	MaxHeaderFields int
+	// OnResponse sees the response once it is known to be correct, before the
+	// first message. Its error ends the handshake and is returned as it is.
+	OnResponse func(*Response) error
+}
+
+// Connect performs a client's handshake on a stream and returns the open
+// connection and the subprotocol that the server chose. A server that answers
+// with another status than 101 gives a [*HandshakeError] that matches
+// [ErrNotUpgraded] and carries the status; redirects are not followed. The
+// caller bounds the wait with the stream's deadline and closes the stream
+// after an error.
+func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Conn, string, error) {
+	c := &Conn{}
+	if err := c.init(stream, Client, buffers, options.Options); err != nil {
+		return nil, "", err
+	}
+	maxFields, err := headerFieldLimit(options.MaxHeaderFields)
+	if err != nil {
+		return nil, "", err
+	}
+	var key [keySize]byte
+	request, err := appendRequest(c.write[:0], options, &key)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := c.flush(request); err != nil {
+		return nil, "", err
+	}
+	parser, size, err := c.readHead(maxFields)
+	if err != nil {
+		return nil, "", err
+	}
+	check := NewResponseCheck(key, options.Subprotocols)
+	response := Response{Fields: parser.fields, status: parser.status()}
+	check.Status(response.status)
+	for i := range response.Len() {
+		check.Field(response.At(i))
+	}
+	if err := check.Verify(); err != nil {
+		return nil, "", err
+	}
+	if options.OnResponse != nil {
+		if err := options.OnResponse(&response); err != nil {
+			return nil, "", err
+		}
+	}
+	subprotocol := string(response.Get("Sec-WebSocket-Protocol"))
+	c.start = size
+	return c, subprotocol, nil
+}
+
+// status reads the status code of a response's first line, 0 if the line is
+// not an HTTP/1.1 status line.
+func (p *headParser) status() int {
+	version, code, _ := p.startLine()
+	if major, minor := httpVersion(version); major != 1 || minor < 1 || len(code) != 3 {
+		return 0
+	}
+	status := 0
+	for _, digit := range code {
+		if digit < '0' || digit > '9' {
+			return 0
+		}
+		status = status*10 + int(digit-'0')
+	}
+	return status
+}
+
+// appendRequest appends the client's handshake with a fresh random key.
+func appendRequest(dst []byte, options ConnectOptions, key *[keySize]byte) ([]byte, error) {
+	path := options.Path
+	if path == "" {
+		path = "/"
+	}
+	if options.Host == "" || !visible(options.Host) || path[0] != '/' || !visible(path) || strings.Contains(path, "#") {
+		return nil, ErrTarget
+	}
+	for i, subprotocol := range options.Subprotocols {
+		if !isToken(subprotocol) || slices.Contains(options.Subprotocols[:i], subprotocol) {
+			return nil, ErrSubprotocol
+		}
+	}
+	if err := CheckHeaders(options.Headers); err != nil {
+		return nil, err
+	}
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	base64.StdEncoding.Encode(key[:], random[:])
+
+	dst = append(append(append(dst, "GET "...), path...), " HTTP/1.1\r\nHost: "...)
+	dst = append(append(dst, options.Host...), "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
+	dst = append(append(dst, key[:]...), '\r', '\n')
+	for i, subprotocol := range options.Subprotocols {
+		if i == 0 {
+			dst = append(dst, "Sec-WebSocket-Protocol: "...)
+		} else {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, subprotocol...)
+	}
+	if len(options.Subprotocols) > 0 {
+		dst = append(dst, '\r', '\n')
+	}
+	for _, header := range options.Headers {
+		dst = appendField(dst, header.Name, header.Value)
+	}
+	return append(dst, '\r', '\n'), nil
+}
+
+// visible reports whether s has only visible ASCII characters.
+func visible[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if s[i] <= 0x20 || s[i] >= 0x7F {
+			return false
+		}
+	}
+	return true
+}

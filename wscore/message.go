@@ -1,0 +1,73 @@
+package wscore
+
+import "unicode/utf8"
+
+// Message is one message or control frame. One that came from [Conn.Next]
+// borrows the connection's buffers until the following Next: copy the payload
+// to keep it longer. It may be sent back as it is; text that was changed in
+// place must be sent as a new [Text], so that it is judged again.
+type Message struct {
+	Opcode  Opcode    // OpText, OpBinary, OpPing, OpPong or OpClose
+	Payload []byte    // for OpClose the reason, at most MaxCloseReason bytes
+	Code    CloseCode // for OpClose; CloseNoStatus stands for a frame without a code
+
+	// The text that was judged when it was received, so that an echo need not
+	// judge it again.
+	judged       *byte
+	judgedLength int
+}
+
+// received makes a message of what the peer sent.
+func received(opcode Opcode, payload []byte) Message {
+	m := Message{Opcode: opcode, Payload: payload}
+	if opcode == OpText && len(payload) > 0 {
+		m.judged, m.judgedLength = &payload[0], len(payload)
+	}
+	return m
+}
+
+// isUTF8 reports whether the payload is UTF-8: the very bytes that were judged
+// when they were received, or judged now.
+func (m *Message) isUTF8() bool {
+	if m.judgedLength > 0 && len(m.Payload) == m.judgedLength && &m.Payload[0] == m.judged {
+		return true
+	}
+	return utf8.Valid(m.Payload)
+}
+
+// Text makes a text message of a payload that must be UTF-8.
+func Text(payload []byte) Message { return Message{Opcode: OpText, Payload: payload} }
+
+// Binary makes a binary message.
+func Binary(payload []byte) Message { return Message{Opcode: OpBinary, Payload: payload} }
+
+// PingMessage makes a ping with at most [MaxControlPayload] bytes of payload.
+func PingMessage(payload []byte) Message { return Message{Opcode: OpPing, Payload: payload} }
+
+// PongMessage makes an unsolicited pong with at most [MaxControlPayload] bytes
+// of payload.
+func PongMessage(payload []byte) Message { return Message{Opcode: OpPong, Payload: payload} }
+
+// CloseMessage makes a close frame; see [Encoder.AppendClose] for what may
+// stand in it.
+func CloseMessage(code CloseCode, reason string) Message {
+	return Message{Opcode: OpClose, Payload: []byte(reason), Code: code}
+}
+
+// IsText reports whether m is a text message.
+func (m Message) IsText() bool { return m.Opcode == OpText }
+
+// IsBinary reports whether m is a binary message.
+func (m Message) IsBinary() bool { return m.Opcode == OpBinary }
+
+// IsData reports whether m is a text or binary message.
+func (m Message) IsData() bool { return m.IsText() || m.IsBinary() }
+
+// IsPing reports whether m is a ping.
+func (m Message) IsPing() bool { return m.Opcode == OpPing }
+
+// IsPong reports whether m is a pong.
+func (m Message) IsPong() bool { return m.Opcode == OpPong }
+
+// IsClose reports whether m is a close frame.
+func (m Message) IsClose() bool { return m.Opcode == OpClose }

@@ -1,0 +1,116 @@
+package wscore
+
+import "unicode/utf8"
+
+// TextValidator judges UTF-8 as its bytes arrive, in pieces of any size, and
+// fails at the first byte that no continuation can make valid (RFC 6455
+// section 8.1, RFC 3629). The zero value is ready for a new text.
+type TextValidator struct {
+	state uint8
+}
+
+// States between bytes: how many continuation bytes are due, and where the
+// second byte of a sequence has a narrower range, which one.
+const (
+	textStart      = iota // between characters
+	textOne               // one continuation byte is due
+	textTwo               // two are due
+	textThree             // three are due
+	textAfterE0           // A0..BF, then one more: shorter forms are not allowed
+	textAfterED           // 80..9F, then one more: no surrogates
+	textAfterF0           // 90..BF, then two more: shorter forms are not allowed
+	textAfterF4           // 80..8F, then two more: nothing above U+10FFFF
+	textImpossible        // no byte can mend the text any more
+)
+
+// Write judges the next piece and reports whether the text can still be valid.
+// Once it has returned false it returns false for ever.
+func (v *TextValidator) Write(p []byte) bool {
+	i := 0
+	for v.state != textStart && i < len(p) {
+		v.step(p[i])
+		i++
+		if v.state == textImpossible {
+			return false
+		}
+	}
+	p = p[i:]
+	// The bulk goes to the standard library; only a character that the piece
+	// cuts off at its end is walked byte by byte.
+	cut := len(p)
+	for back := 1; back <= 3 && back <= len(p); back++ {
+		if b := p[len(p)-back]; b >= 0xC0 {
+			cut = len(p) - back
+			break
+		} else if b < 0x80 {
+			break
+		}
+	}
+	if !utf8.Valid(p[:cut]) {
+		v.state = textImpossible
+		return false
+	}
+	for _, b := range p[cut:] {
+		v.step(b)
+	}
+	return v.state != textImpossible
+}
+
+// Complete reports whether the text may end here: no character is cut off.
+func (v *TextValidator) Complete() bool { return v.state == textStart }
+
+// Reset makes the validator ready for a new text.
+func (v *TextValidator) Reset() { v.state = textStart }
+
+func (v *TextValidator) step(b byte) {
+	low, high := byte(0x80), byte(0xBF)
+	next := uint8(textStart)
+	switch v.state {
+	case textStart:
+		v.state = firstByte(b)
+		return
+	case textOne:
+	case textTwo:
+		next = textOne
+	case textThree:
+		next = textTwo
+	case textAfterE0:
+		low, next = 0xA0, textOne
+	case textAfterED:
+		high, next = 0x9F, textOne
+	case textAfterF0:
+		low, next = 0x90, textTwo
+	case textAfterF4:
+		high, next = 0x8F, textTwo
+	case textImpossible:
+		return
+	}
+	if b < low || b > high {
+		next = textImpossible
+	}
+	v.state = next
+}
+
+func firstByte(b byte) uint8 {
+	switch {
+	case b < 0x80:
+		return textStart
+	case b < 0xC2:
+		return textImpossible
+	case b < 0xE0:
+		return textOne
+	case b == 0xE0:
+		return textAfterE0
+	case b == 0xED:
+		return textAfterED
+	case b < 0xF0:
+		return textTwo
+	case b == 0xF0:
+		return textAfterF0
+	case b < 0xF4:
+		return textThree
+	case b == 0xF4:
+		return textAfterF4
+	}
+	return textImpossible
+}
