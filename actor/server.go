@@ -75,15 +75,18 @@ func (s *Server) pool() *split.Pool { return s.halves.Pool }
 // why.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
-		var refusal *wscore.HandshakeError
 		reason := "rejected"
-		if errors.As(err, &refusal) {
+		var refusal *wscore.HandshakeError
+		var transport *split.TransportError
+		switch {
+		case errors.As(err, &refusal):
 			reason = refusal.Reason
+		case errors.As(err, &transport):
+			reason = "transport"
 		}
 		s.config.Observer.HandshakeRefused(reason)
 		s.logger.Debug("websocket handshake refused", zap.String("reason", reason), zap.Error(err))
-		var transport *split.TransportError
-		if !errors.As(err, &transport) {
+		if transport == nil { // otherwise nobody is there to be answered
 			split.Refuse(w, err)
 		}
 	}
@@ -105,7 +108,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := s.open(w, upgrade); err != nil {
-		s.dismiss()
+		s.mu.Lock()
+		s.admitted--
+		s.mu.Unlock()
 		s.live.Done()
 		return err
 	}
@@ -139,13 +144,6 @@ func (s *Server) admit() error {
 	s.admitted++
 	s.live.Add(1)
 	return nil
-}
-
-// dismiss gives a place back.
-func (s *Server) dismiss() {
-	s.mu.Lock()
-	s.admitted--
-	s.mu.Unlock()
 }
 
 // produce calls the user's producer and survives it.
@@ -184,6 +182,7 @@ func (s *Server) attach(stream net.Conn, early []byte, subprotocol string, recei
 	}
 	writer.Bind(c.transport)
 
+	s.config.Observer.ConnectionOpened() // before anybody can close it
 	s.mu.Lock()
 	draining := s.draining
 	s.conns[c.id] = c
@@ -191,7 +190,6 @@ func (s *Server) attach(stream net.Conn, early []byte, subprotocol string, recei
 	s.engine.SpawnProc(&c.reader)
 	s.engine.SpawnProc(&c.writer)
 	s.engine.SpawnProc(&c.session)
-	s.config.Observer.ConnectionOpened()
 	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", subprotocol))
 	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
 		c.session.post(envelope{message: first})
@@ -213,8 +211,8 @@ func (s *Server) forget(c *Conn) {
 	s.wheel.remove(&c.beat.entry)
 	s.mu.Lock()
 	delete(s.conns, c.id)
+	s.admitted--
 	s.mu.Unlock()
-	s.dismiss()
 }
 
 // refuseMessage reports a message to a connection's PID that cannot be taken.

@@ -1,0 +1,44 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tandem-ws/tandem/actor"
+)
+
+// ConnectionOpened counts a connection.
+func (c *Collector) ConnectionOpened() {
+	c.open.add(1)
+	c.opened.Inc()
+}
+
+// ConnectionClosed counts its end.
+func (c *Collector) ConnectionClosed(closed actor.Closed, lifetime time.Duration) {
+	c.open.add(-1)
+	c.closed.WithLabelValues(closeCodeLabel(closed.Code), closed.Initiator.String(), closed.Cause.String()).Inc()
+	c.lifetime.Observe(lifetime.Seconds())
+}
+
+// HandshakeRefused counts a request that did not become a connection. A reason
+// that is not known here counts as "other".
+func (c *Collector) HandshakeRefused(reason string) { known(c.refused, reason).Inc() }
+
+// PingRoundTrip takes the time of one ping and its pong.
+func (c *Collector) PingRoundTrip(roundTrip time.Duration) { c.roundTrip.Observe(roundTrip.Seconds()) }
+
+// Panicked counts a recovered panic. A part that is not known here counts as
+// "other".
+func (c *Collector) Panicked(part string) { known(c.panics, part).Inc() }
+
+// MessageRefused counts a message from another actor that was not taken.
+func (c *Collector) MessageRefused() { c.messagesRefused.Inc() }
+
+// known returns the counter of a label value, or that of all unknown ones.
+func known(counters map[string]prometheus.Counter, value string) prometheus.Counter {
+	if counter, ok := counters[value]; ok {
+		return counter
+	}
+	return counters[other]
+}

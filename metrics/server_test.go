@@ -1,0 +1,105 @@
+package metrics_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/internal/rawpeer"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo sends every message back.
+type echo struct{ conn *actor.Conn }
+
+func (s *echo) Receive(c *actor.Context) {
+	switch m := c.Message().(type) {
+	case actor.Opened:
+		s.conn = m.Conn
+	case *actor.Message:
+		_ = s.conn.Send(m.Take())
+	}
+}
+
+func TestRealServerIsCountedAndItsGaugesReturnToZero(t *testing.T) {
+	c, registry := newCollector(t)
+	engine, err := actor.NewEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newSession := func(*actor.Handshake) (actor.Receiver, error) { return &echo{}, nil }
+	server, err := actor.NewServer(engine, newSession, actor.ServerConfig{Observer: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(server)
+	defer listener.Close()
+
+	peers := make([]*rawpeer.Peer, 2)
+	for i := range peers {
+		peers[i], _, err = rawpeer.DialClient(strings.TrimPrefix(listener.URL, "http://"), "/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = peers[i].Shut() }()
+		if err := peers[i].Text("hello"); err != nil {
+			t.Fatal(err)
+		}
+		if err := peers[i].ExpectText("hello"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSamples(t, registry, map[string]string{
+		`tandem_connections`:                                                           "2",
+		`tandem_connections_opened_total`:                                              "2",
+		`tandem_frames_total{direction="in",opcode="text"}`:                            "2",
+		`tandem_frame_payload_bytes_total{direction="in",opcode="text"}`:               "10",
+		`tandem_connections_closed_total{cause="peer",code="1000",initiator="remote"}`: "0",
+	})
+
+	if err := peers[0].Close(1000, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := peers[0].ExpectClose(1000); err != nil {
+		t.Fatal(err)
+	}
+	_ = peers[0].Shut()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Shutdown(ctx) }()
+	if err := peers[1].ExpectClose(1001); err != nil {
+		t.Fatal(err)
+	}
+	if err := peers[1].Close(1001, ""); err != nil {
+		t.Fatal(err)
+	}
+	_ = peers[1].Shut()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+
+	after := exposition(t, registry)
+	for sample, value := range after {
+		gauge := !strings.Contains(sample, "_total") && !strings.Contains(sample, "_seconds")
+		if gauge && value != "0" {
+			t.Errorf("%s is %s after the shutdown", sample, value)
+		}
+	}
+	wantSamples(t, registry, map[string]string{
+		`tandem_connections_closed_total{cause="peer",code="1000",initiator="remote"}`: "1",
+		`tandem_connections_closed_total{cause="drain",code="1001",initiator="local"}`: "1",
+		`tandem_connection_lifetime_seconds_count`:                                     "2",
+		`tandem_frames_total{direction="in",opcode="close"}`:                           "2",
+		`tandem_frames_total{direction="out",opcode="close"}`:                          "2",
+		`tandem_frames_total{direction="out",opcode="text"}`:                           "2",
+		`tandem_frame_payload_bytes_total{direction="out",opcode="text"}`:              "10",
+	})
+}
