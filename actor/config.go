@@ -82,9 +82,11 @@ const (
 	// firstPingWithin is when the first ping leaves at the latest.
 	firstPingWithin = time.Second
 	// lingerTimeout bounds the wait for the peer to end its side once both
-	// close frames are exchanged, and lingerBytes what it may send meanwhile.
+	// close frames are exchanged. What it sends meanwhile is bounded by
+	// lingerBytes and twice the longest message: a peer whose message was
+	// refused at its header is still sending it.
 	lingerTimeout = time.Second
-	lingerBytes   = 1 << 20
+	lingerBytes   = 4 << 20
 )
 
 // withDefaults fills in the defaults and refuses values out of range with a

@@ -51,7 +51,7 @@ func TestStopRequestsOfThePinnedHollywoodAreRecognised(t *testing.T) {
 }
 
 func TestOtherMessagesAreNoStopRequests(t *testing.T) {
-	type poisonPill struct{ graceful bool }
+	type poisonPill struct{}
 	for _, message := range []any{nil, "poisonPill", 1, poisonPill{}, &poisonPill{}, Stopped{}} {
 		if _, ok := asPoisonPill(message); ok {
 			t.Errorf("%T is taken for a stop request", message)

@@ -21,7 +21,7 @@ type readerProcess struct {
 
 	credits    credits
 	discarding bool // nothing that still arrives is wanted
-	discarded  int
+	discarded  int64
 	gone       bool
 }
 
@@ -63,7 +63,7 @@ func (r *readerProcess) Fill(source io.Reader) error {
 	defer scratch.Release()
 	room, _ := scratch.Resize(discardSize)
 	n, err := source.Read(room)
-	r.discarded += n
+	r.discarded += int64(n)
 	switch {
 	case n > 0:
 		return nil
@@ -100,7 +100,7 @@ func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
 	}
 	c.beat.heard.Store(true)
 	if r.discarding {
-		if r.discarded > lingerBytes {
+		if r.discarded > lingerBytes+2*c.server.config.MaxMessageBytes {
 			c.end()
 			return r.stop()
 		}
