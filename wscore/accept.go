@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// HeaderField is one header field that the application adds to a handshake.
+// HeaderField is one header field that the application adds to a handshake;
+// [CheckHeaders] says which may be added.
 type HeaderField struct{ Name, Value string }
 
 // Request is a client's opening handshake as a view of the read buffer; see
@@ -20,14 +21,16 @@ type Request struct {
 // hook sees.
 func (r *Request) Method() []byte { return r.method }
 
-// Target returns the request target: path and query.
+// Target returns the request target: path and query, beginning with a slash,
+// visible ASCII only.
 func (r *Request) Target() []byte { return r.target }
 
 // Answer is what a server adds to its response; an [AcceptOptions.OnRequest]
 // hook fills it in.
 type Answer struct {
-	Subprotocol string        // one that the client offered, or none
-	Headers     []HeaderField // further header fields
+	Subprotocol string        // one that the client offered, or empty for none (RFC 6455 section 4.2.2)
+	Headers     []HeaderField // further header fields, as CheckHeaders allows
+	Deflate     DeflateParams // what is agreed on compression; [Accept] fills it in itself
 }
 
 // AcceptOptions are the settings of a server's handshake. The zero value
@@ -38,19 +41,23 @@ type AcceptOptions struct {
 	// Default and highest value: [MaxHeaderFields]. Over it: status 431.
 	MaxHeaderFields int
 	// CheckOrigin reports whether the request's origin may connect; a refusal
-	// is answered with 403. Default: [SameOrigin].
+	// is answered with 403 (RFC 6455 section 10.2). Default: [SameOrigin] of the
+	// Origin and Host fields.
 	CheckOrigin func(*Request) bool
-	// OnRequest sees the request once it is known to be correct. It may fill in
-	// the answer, or refuse with an error: one made by [Reject] sets the HTTP
-	// status, any other is answered with 403.
+	// OnRequest sees the request once it is known to be correct; the request is
+	// valid until it returns. It may fill in the answer, or refuse with an error:
+	// one made by [Reject] sets the HTTP status and the text, any other is
+	// answered with 403 and its text is not shown to the client.
 	OnRequest func(*Request, *Answer) error
 }
 
 // Accept performs a server's handshake on a stream and returns the open
 // connection. A request that is refused is answered over the stream with the
 // HTTP status that says why, and the error is a [*HandshakeError], the hook's
-// own error, or the stream's. The caller bounds the wait with the stream's
-// deadline and closes the stream after an error.
+// own error, or the stream's. Bytes that the client sent behind its request are
+// kept for [Conn.Next]. A head that does not fit Buffers.Read or [MaxHeadSize]
+// is refused with 431. The caller bounds the wait with the stream's deadline and
+// closes the stream after an error (RFC 6455 section 4.2).
 func Accept(stream io.ReadWriter, buffers Buffers, options AcceptOptions) (*Conn, error) {
 	c := &Conn{}
 	if err := c.init(stream, Server, buffers, options.Options); err != nil {
@@ -106,8 +113,25 @@ func (c *Conn) accept(options AcceptOptions, maxFields int) error {
 	if err := checkAnswer(&request, answer); err != nil {
 		return err
 	}
+	answer.Deflate = acceptDeflate(&request, c.options.Deflate)
+	if err := c.enableDeflate(answer.Deflate, c.decoder.limits); err != nil {
+		return err
+	}
 	c.start = size
 	return c.flush(AppendSwitch(c.write[:0], check.Accept(), answer))
+}
+
+// acceptDeflate answers the request's offers, if compression is wanted.
+func acceptDeflate(request *Request, config *DeflateConfig) DeflateParams {
+	if config == nil {
+		return DeflateParams{}
+	}
+	for value := range request.Values("Sec-WebSocket-Extensions") {
+		if params := AcceptDeflate(value, *config); params.Agreed {
+			return params
+		}
+	}
+	return DeflateParams{}
 }
 
 func originAllowed(request *Request, check func(*Request) bool) bool {
@@ -185,13 +209,17 @@ func httpVersion(version []byte) (major, minor int) {
 	return int(version[5] - '0'), int(version[7] - '0')
 }
 
-// AppendSwitch appends the 101 response to dst. The answer must have been
-// checked: [CheckHeaders], and a subprotocol that the client offered.
+// AppendSwitch appends the 101 response to dst (RFC 6455 section 4.2.2); accept
+// is what [RequestCheck.Accept] returned. The answer must have been checked:
+// [CheckHeaders], and a subprotocol that the client offered.
 func AppendSwitch(dst []byte, accept [acceptSize]byte, answer Answer) []byte {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	dst = append(append(dst, accept[:]...), '\r', '\n')
 	if answer.Subprotocol != "" {
 		dst = appendField(dst, "Sec-WebSocket-Protocol", answer.Subprotocol)
+	}
+	if answer.Deflate.Agreed {
+		dst = append(answer.Deflate.appendAnswer(append(dst, "Sec-WebSocket-Extensions: "...)), '\r', '\n')
 	}
 	for _, header := range answer.Headers {
 		dst = appendField(dst, header.Name, header.Value)
@@ -200,8 +228,8 @@ func AppendSwitch(dst []byte, accept [acceptSize]byte, answer Answer) []byte {
 }
 
 // AppendRefusal appends the HTTP response that says why a handshake was
-// refused: status, the fields that the status asks for, and the error's text
-// as the body.
+// refused: status, which must be an HTTP error status, the fields that the
+// status asks for, and the error's text as the body.
 func AppendRefusal(dst []byte, refusal *HandshakeError) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(refusal.Status), 10)
@@ -264,7 +292,8 @@ func statusText(status int) string {
 
 // CheckHeaders refuses header fields that would break the head or the
 // handshake: a name that is not a token, a value with control characters (CR
-// and LF above all), and the fields that the handshake writes itself.
+// and LF above all), and the fields that the handshake writes itself (RFC 9110
+// sections 5.1 and 5.5). The error is [ErrHeaderField].
 func CheckHeaders(headers []HeaderField) error {
 	for _, header := range headers {
 		if !validField(header.Name, header.Value) {

@@ -6,8 +6,8 @@ import (
 )
 
 // Buffers is the memory of a [Conn], supplied by the caller and owned by the
-// Conn until it is done with. Nothing else is allocated once the connection is
-// open.
+// Conn until it is done with; the three must not overlap. Nothing else is
+// allocated once the connection is open.
 type Buffers struct {
 	// Read is the window that the stream is read into. It holds a whole
 	// handshake head and any whole control frame: 256 bytes or more.
@@ -16,8 +16,8 @@ type Buffers struct {
 	// fits leaves in one Write call.
 	Write []byte
 	// Message holds a message that does not arrive as one frame inside the
-	// window. Its length is the longest message that the Conn receives, unless
-	// Limits.MaxMessage is lower.
+	// window: 1 byte or more. Its length is the longest message in bytes that the
+	// Conn receives, unless Limits.MaxMessage (by default 1 MiB) is lower.
 	Message []byte
 }
 
@@ -28,14 +28,20 @@ const MinBuffer = 256
 type Options struct {
 	// Limits bounds what the peer may send.
 	Limits Limits
-	// ManualPong leaves it to the caller to answer pings.
+	// ManualPong leaves it to the caller to answer pings (RFC 6455 section 5.5.3).
 	ManualPong bool
 	// ManualClose leaves it to the caller to answer a close frame and to send
-	// the close frame that a violation makes due.
+	// the close frame that a violation makes due (RFC 6455 sections 5.5.1, 7.1.7).
 	ManualClose bool
 	// MaskKey returns the masking key of each frame that a client sends; it
-	// must be unpredictable. Default: crypto/rand.
+	// must be unpredictable (RFC 6455 section 10.3). Default: crypto/rand.
 	MaskKey func() uint32
+	// Deflate asks for permessage-deflate in the handshake (RFC 7692).
+	// Default: no compression.
+	Deflate *DeflateConfig
+	// Agreed is what a handshake done elsewhere agreed on compression; [NewConn]
+	// uses it, [Accept] and [Connect] find it out themselves.
+	Agreed DeflateParams
 }
 
 // Conn is a synchronous connection over a stream that has shaken hands: a thin
@@ -53,15 +59,19 @@ type Conn struct {
 	start, end int // the bytes of read that are not decoded yet
 	write      []byte
 	message    []byte
-	length     int // bytes of message in use
+	length     int          // bytes of message in use
+	deflate    *connDeflate // nil without compression
 	ended      error
 }
 
-// NewConn makes a Conn of a stream whose handshake is done. The error is a
-// [*ConfigError].
+// NewConn makes a Conn of a stream whose handshake is done. It reads and writes
+// nothing yet. The error is a [*ConfigError].
 func NewConn(stream io.ReadWriter, role Role, buffers Buffers, options Options) (*Conn, error) {
 	c := &Conn{}
 	if err := c.init(stream, role, buffers, options); err != nil {
+		return nil, err
+	}
+	if err := c.enableDeflate(options.Agreed, c.decoder.limits); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -82,6 +92,13 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 		return err
 	}
 	limits.MaxMessage = min(limits.MaxMessage, int64(len(buffers.Message)))
+	if options.Deflate != nil {
+		config, err := options.Deflate.WithDefaults()
+		if err != nil {
+			return err
+		}
+		options.Deflate = &config
+	}
 	c.stream, c.options = stream, options
 	c.read, c.write, c.message = buffers.Read, buffers.Write, buffers.Message
 	c.decoder, err = NewDecoder(role, &c.lifecycle, limits)
@@ -93,10 +110,15 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 // buffers until the following Next.
 //
 // Unless the options say otherwise, a ping has been answered when it is
-// returned, and so has a close frame. After a close frame in either direction
-// was answered, Next returns io.EOF. The other errors are a [*ProtocolError]
-// (the close frame that it makes due has been sent), [ErrConnectionLost] for a
-// stream that ended without a close frame, and the stream's own error.
+// returned, and so has a close frame. After the peer's close frame, Next returns
+// io.EOF. The other errors are a [*ProtocolError] (the close frame that it makes
+// due has been sent), [ErrConnectionLost] for a stream that ended without a
+// close frame, and the stream's own error; every later call returns the same.
+// If the answer to a close frame cannot be written, Next returns both the frame
+// and the stream's error.
+//
+// After a Send that failed, Next still returns what the peer sent before: its
+// close frame may say why the stream is gone.
 func (c *Conn) Next() (Message, error) {
 	if c.ended != nil {
 		return Message{}, c.ended
@@ -113,7 +135,7 @@ func (c *Conn) Next() (Message, error) {
 				return Message{}, c.finish(err)
 			}
 		case Data:
-			if message, ok, err := c.take(event); ok || err != nil {
+			if message, ok, err := c.takePiece(event); ok || err != nil {
 				return message, err
 			}
 		case Ping:
@@ -151,6 +173,13 @@ func (c *Conn) answerViolation(err error) error {
 		_ = c.sendClose(violation.Code, violation.Text) // the violation is what the caller must hear of
 	}
 	return err
+}
+
+func (c *Conn) takePiece(event Event) (Message, bool, error) {
+	if event.Compressed {
+		return c.inflate(event)
+	}
+	return c.take(event)
 }
 
 // take adds a piece to the message. A message that lies in the window as one
@@ -224,15 +253,21 @@ func readProgress(stream io.Reader, p []byte) (int, error) {
 }
 
 // Send sends a message, a ping, a pong or a close frame. The payload may be
-// one that [Conn.Next] lent; it is not changed. What the protocol forbids is
-// refused with a local [*ProtocolError] and nothing is sent.
+// one that [Conn.Next] lent; it is not changed, and the caller's again once Send
+// returns. What the protocol forbids is refused with a local [*ProtocolError]
+// and nothing is sent. Any other error is the stream's: nothing can be sent
+// after it.
 func (c *Conn) Send(m Message) error {
 	switch m.Opcode {
 	case OpText, OpBinary:
 		if err := checkText(m); err != nil {
 			return err
 		}
-		return c.sendFrame(m.Opcode, true, m.Payload)
+		packed, compressed := c.compress(m.Payload)
+		if compressed {
+			return c.sendFrame(m.Opcode, true, packed, compressed)
+		}
+		return c.sendFrame(m.Opcode, true, m.Payload, false)
 	case OpPing, OpPong:
 		frame, err := c.encoder.AppendControl(c.write[:0], m.Opcode, m.Payload)
 		if err != nil {
@@ -245,8 +280,9 @@ func (c *Conn) Send(m Message) error {
 	return ErrNotDataOpcode
 }
 
-// SendFragmented sends a text or binary message in frames of at most size
-// bytes (RFC 6455 section 5.4).
+// SendFragmented sends a text or binary message in frames with at most size
+// bytes of payload, 1 or more (RFC 6455 section 5.4). It is otherwise as
+// [Conn.Send].
 func (c *Conn) SendFragmented(m Message, size int) error {
 	switch {
 	case !m.IsData():
@@ -258,17 +294,24 @@ func (c *Conn) SendFragmented(m Message, size int) error {
 		return err
 	}
 	opcode, rest := m.Opcode, m.Payload
+	packed, compressed := c.compress(rest)
+	if compressed {
+		rest = packed
+	}
 	for len(rest) > size {
-		if err := c.sendFrame(opcode, false, rest[:size]); err != nil {
+		if err := c.sendFrame(opcode, false, rest[:size], compressed); err != nil {
 			return err
 		}
-		opcode, rest = OpContinuation, rest[size:]
+		opcode, rest, compressed = OpContinuation, rest[size:], false
 	}
-	return c.sendFrame(opcode, true, rest)
+	return c.sendFrame(opcode, true, rest, compressed)
 }
 
-// Close sends the close frame, if none was sent yet. It does not wait for the
-// peer's: call [Conn.Next] until it returns an error for that. The stream
+// Close sends the close frame; see [Encoder.AppendClose] for what may stand in
+// it. If one was sent before, the error is [ErrSendAfterClose] or, once the
+// peer's is in too, [ErrConnectionClosed]. Close does not wait for the peer's
+// close frame: call [Conn.Next] until it returns an error for that, within a
+// time that the stream's deadline bounds (RFC 6455 section 7.1.1). The stream
 // stays open.
 func (c *Conn) Close(code CloseCode, reason string) error { return c.sendClose(code, reason) }
 
@@ -290,10 +333,13 @@ func checkText(m Message) error {
 // sendFrame sends one data frame. One that fits the write buffer leaves in one
 // Write; a server's larger payload leaves by reference, a client's is masked
 // through the write buffer, a bufferful at a time.
-func (c *Conn) sendFrame(opcode Opcode, fin bool, payload []byte) error {
+func (c *Conn) sendFrame(opcode Opcode, fin bool, payload []byte, compressed bool) error {
 	header, err := c.encoder.DataHeader(opcode, fin, len(payload))
 	if err != nil {
 		return err
+	}
+	if compressed {
+		header.RSV = RSV1
 	}
 	used := header.Put(c.write)
 	if !header.Masked && used+len(payload) > len(c.write) {
@@ -325,20 +371,23 @@ func (c *Conn) flush(p []byte) error {
 	return nil
 }
 
-// State returns where the connection stands.
+// State returns where the connection stands; it may be called from any
+// goroutine.
 func (c *Conn) State() State { return c.lifecycle.State() }
 
 // Lifecycle returns the connection's shared state.
 func (c *Conn) Lifecycle() *Lifecycle { return &c.lifecycle }
 
-// Stream returns the stream under the connection.
+// Stream returns the stream under the connection. Reading from it or writing to
+// it takes bytes from the connection; its deadlines are the caller's.
 func (c *Conn) Stream() io.ReadWriter { return c.stream }
 
 // Buffered returns how many bytes were read from the stream and not decoded.
 func (c *Conn) Buffered() int { return c.end - c.start }
 
 // Detach gives the stream back together with the bytes that were read from it
-// and not decoded. They lie in the read buffer. The Conn is not used again.
+// and not decoded. They lie in the read buffer, which with the other buffers is
+// the caller's again. The Conn is not used again.
 func (c *Conn) Detach() (stream io.ReadWriter, unread []byte) {
 	c.ended = io.EOF
 	return c.stream, c.read[c.start:c.end]

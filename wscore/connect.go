@@ -24,27 +24,30 @@ type ConnectOptions struct {
 	// Host is the value of the Host field: the server's name, with the port
 	// unless it is the scheme's default. Required.
 	Host string
-	// Path is the request target: path and query, beginning with a slash.
-	// Default: "/".
+	// Path is the request target: path and query, beginning with a slash, in
+	// visible ASCII without "#" (RFC 6455 section 3). Default: "/".
 	Path string
-	// Subprotocols are offered in this order of preference.
+	// Subprotocols are offered in this order of preference: different tokens
+	// (RFC 6455 section 4.1).
 	Subprotocols []string
-	// Headers are further header fields, such as Origin.
+	// Headers are further header fields, such as Origin; see [CheckHeaders].
 	Headers []HeaderField
 	// MaxHeaderFields is the most header fields that the response may have.
 	// Default and highest value: [MaxHeaderFields].
 	MaxHeaderFields int
 	// OnResponse sees the response once it is known to be correct, before the
-	// first message. Its error ends the handshake and is returned as it is.
+	// first message; the response is valid until it returns. Its error ends the
+	// handshake and is returned as it is.
 	OnResponse func(*Response) error
 }
 
 // Connect performs a client's handshake on a stream and returns the open
 // connection and the subprotocol that the server chose. A server that answers
 // with another status than 101 gives a [*HandshakeError] that matches
-// [ErrNotUpgraded] and carries the status; redirects are not followed. The
-// caller bounds the wait with the stream's deadline and closes the stream
-// after an error.
+// [ErrNotUpgraded] and carries the status; redirects are not followed. Bytes
+// that the server sent behind its response are kept for [Conn.Next]. The caller
+// bounds the wait with the stream's deadline and closes the stream after an
+// error (RFC 6455 section 4.1).
 func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Conn, string, error) {
 	c := &Conn{}
 	if err := c.init(stream, Client, buffers, options.Options); err != nil {
@@ -55,6 +58,7 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 		return nil, "", err
 	}
 	var key [keySize]byte
+	options.Options = c.options
 	request, err := appendRequest(c.write[:0], options, &key)
 	if err != nil {
 		return nil, "", err
@@ -67,6 +71,7 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 		return nil, "", err
 	}
 	check := NewResponseCheck(key, options.Subprotocols)
+	check.deflate = c.options.Deflate
 	response := Response{Fields: parser.fields, status: parser.status()}
 	check.Status(response.status)
 	for i := range response.Len() {
@@ -79,6 +84,9 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 		if err := options.OnResponse(&response); err != nil {
 			return nil, "", err
 		}
+	}
+	if err := c.enableDeflate(check.agreed, c.decoder.limits); err != nil {
+		return nil, "", err
 	}
 	subprotocol := string(response.Get("Sec-WebSocket-Protocol"))
 	c.start = size
@@ -136,6 +144,9 @@ func appendRequest(dst []byte, options ConnectOptions, key *[keySize]byte) ([]by
 	}
 	if len(options.Subprotocols) > 0 {
 		dst = append(dst, '\r', '\n')
+	}
+	if options.Deflate != nil {
+		dst = append(options.Deflate.appendOffer(append(dst, "Sec-WebSocket-Extensions: "...)), '\r', '\n')
 	}
 	for _, header := range options.Headers {
 		dst = appendField(dst, header.Name, header.Value)

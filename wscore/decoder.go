@@ -24,7 +24,7 @@ const (
 )
 
 // Event is what a [Decoder] found. Payload lies in the bytes given to
-// [Decoder.Decode], unmasked in place.
+// [Decoder.Decode], unmasked in place: it is valid as long as they are.
 type Event struct {
 	Kind EventKind
 	// Opcode is the message's type for Data (OpText or OpBinary, also in its
@@ -46,7 +46,8 @@ type Event struct {
 }
 
 // Decoder turns the peer's bytes into events and judges every one of them. It
-// keeps no bytes and allocates nothing. It is used by one goroutine at a time.
+// keeps no bytes and allocates nothing. It is made by [NewDecoder] and used by
+// one goroutine at a time.
 type Decoder struct {
 	lifecycle *Lifecycle
 	limits    Limits
@@ -74,7 +75,8 @@ type Decoder struct {
 }
 
 // NewDecoder returns a decoder for the given role (a server reads masked
-// frames). The lifecycle is shared with the connection's [Encoder].
+// frames, RFC 6455 section 5.1). The lifecycle is shared with the connection's
+// [Encoder]. The error is a [*ConfigError].
 func NewDecoder(role Role, lifecycle *Lifecycle, limits Limits) (Decoder, error) {
 	limits, err := limits.WithDefaults()
 	if err != nil {
@@ -83,8 +85,13 @@ func NewDecoder(role Role, lifecycle *Lifecycle, limits Limits) (Decoder, error)
 	return Decoder{role: role, lifecycle: lifecycle, limits: limits}, nil
 }
 
+// EnableDeflate allows RSV1, which marks a compressed message (RFC 7692
+// section 6), once both sides have agreed on it. The payload of such a message
+// is delivered as it came; a [Decompressor] judges it.
+func (d *Decoder) EnableDeflate() { d.allowRSV = RSV1 }
+
 // InPayload reports whether the next byte belongs to the payload of a data
-// frame, and how many bytes of it are still to come. A caller may then read
+// frame, and how many bytes of that frame are still to come. A caller may then read
 // the stream straight into the message's own buffer and decode it there.
 func (d *Decoder) InPayload() (remaining uint64, ok bool) { return d.remaining, d.inPayload }
 
@@ -97,8 +104,10 @@ func (d *Decoder) AtBoundary() bool { return d.message == OpContinuation && !d.i
 // presented again only from the byte after those used.
 //
 // The error is a [*ProtocolError] of the remote side, with the close code that
-// is due; every later call returns it again. After a close frame all further
-// bytes are used up without an event (RFC 6455 section 1.4).
+// is due; every later call returns it again. What the first bytes of a header
+// or of a text show to be wrong is refused without waiting for the rest. After a
+// close frame all further bytes are used up without an event (RFC 6455 section
+// 1.4).
 func (d *Decoder) Decode(p []byte) (Event, int, error) {
 	if d.failure != nil {
 		return Event{}, len(p), d.failure
@@ -174,9 +183,6 @@ func (d *Decoder) judgeStart(p []byte) *ProtocolError {
 // payload the current one. Lengths are compared as unsigned 64-bit numbers;
 // both are below 2^63, so their sum cannot wrap.
 func (d *Decoder) beginFrame(h Header) *ProtocolError {
-	if h.Length > uint64(d.limits.MaxFrame) {
-		return ErrFrameTooBig
-	}
 	d.first = h.Opcode != OpContinuation
 	if d.first {
 		d.message = h.Opcode
@@ -184,8 +190,11 @@ func (d *Decoder) beginFrame(h Header) *ProtocolError {
 		d.messageLength, d.fragments, d.emptyFragments = 0, 0, 0
 		d.text.Reset()
 	}
+	if h.Length > uint64(d.limits.MaxFrame)+d.slack() {
+		return ErrFrameTooBig
+	}
 	d.messageLength += h.Length
-	if d.messageLength > uint64(d.limits.MaxMessage) {
+	if d.messageLength > uint64(d.limits.MaxMessage)+d.slack() {
 		return ErrMessageTooBig
 	}
 	if d.fragments++; d.fragments > d.limits.MaxFragments {
@@ -201,11 +210,20 @@ func (d *Decoder) beginFrame(h Header) *ProtocolError {
 	return nil
 }
 
+// slack is how much longer than the message itself its compressed form may be:
+// what cannot be compressed is stored in blocks.
+func (d *Decoder) slack() uint64 {
+	if !d.compressed {
+		return 0
+	}
+	return uint64(d.limits.MaxMessage)/64 + 64
+}
+
 // payload takes what p holds of the current payload, from offset on.
 func (d *Decoder) payload(p []byte, offset int) (Event, int, error) {
 	piece := p[offset:]
 	if uint64(len(piece)) > d.remaining {
-		piece = piece[:d.remaining]
+		piece = piece[:d.remaining:d.remaining] // what lies behind is not the application's
 	}
 	if len(piece) == 0 && d.remaining > 0 && !d.start {
 		return Event{}, 0, nil
@@ -268,7 +286,8 @@ func (d *Decoder) control(p []byte, h Header, size int) (Event, int, error) {
 
 // End tells the decoder that the peer's direction of the stream ended. It
 // returns nil after a close frame, the failure if there was one, and
-// [ErrConnectionLost] otherwise.
+// [ErrConnectionLost] otherwise, also for a stream that ends between messages
+// (RFC 6455 section 7.1.5).
 func (d *Decoder) End() error {
 	_, _ = d.lifecycle.Apply(ReceiveEnd)
 	if d.failure != nil {

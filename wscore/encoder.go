@@ -20,7 +20,7 @@ type Encoder struct {
 // NewEncoder returns an encoder for the given role. The lifecycle is shared
 // with the connection's [Decoder]. For a client, maskKey returns the masking
 // key of each frame and must be unpredictable (RFC 6455 section 10.3); nil
-// means keys from crypto/rand.
+// means keys from crypto/rand. A server's encoder does not call it.
 func NewEncoder(role Role, lifecycle *Lifecycle, maskKey func() uint32) Encoder {
 	e := Encoder{role: role, lifecycle: lifecycle}
 	if role == Client {
@@ -141,7 +141,8 @@ func CheckClose(code CloseCode, reason string) error {
 }
 
 // TrimReason shortens a reason to [MaxCloseReason] bytes without cutting a
-// character, and replaces one that is not UTF-8 by nothing.
+// character, and replaces one that is not UTF-8 by nothing (RFC 6455 section
+// 5.5.1).
 func TrimReason(reason string) string {
 	if !utf8.ValidString(reason) {
 		return ""

@@ -26,10 +26,10 @@ func (s Side) String() string {
 // the variables of this package, so that errors.Is compares by identity and no
 // error path allocates.
 type ProtocolError struct {
-	Side   Side
+	Side   Side      // who broke the rule
 	Clause string    // where the rule stands, such as "RFC 6455 5.5"
 	Code   CloseCode // the close code to send for a remote error; 0 if none is due
-	Text   string
+	Text   string    // the rule in words; it fits a close frame as its reason
 	cause  error
 }
 
@@ -59,7 +59,8 @@ var (
 	ErrCloseReasonText        = remote("5.5.1", CloseInvalidPayload, "close reason is not UTF-8")
 )
 
-// What a peer can ask too much of. The limits are fields of [Limits].
+// What a peer can ask too much of. The limits are fields of [Limits], which says
+// their units and defaults.
 var (
 	ErrFrameTooBig           = remote("7.4.1", CloseMessageTooBig, "frame is longer than MaxFrame")
 	ErrMessageTooBig         = remote("7.4.1", CloseMessageTooBig, "message is longer than MaxMessage")
@@ -72,7 +73,8 @@ var (
 // io.ErrUnexpectedEOF.
 var ErrConnectionLost = &ProtocolError{Side: Remote, Clause: "RFC 6455 7.1.5", Text: "stream ended without a close frame", cause: io.ErrUnexpectedEOF}
 
-// What the calling code can ask for that the protocol forbids. Nothing is sent.
+// What the calling code can ask for that the protocol forbids. Nothing is sent
+// and the connection goes on as before.
 var (
 	ErrSendAfterClose     = local("5.5.1", "nothing may follow a close frame that was sent")
 	ErrConnectionClosed   = local("7.1.4", "connection is closed")
@@ -97,9 +99,9 @@ func local(section, text string) *ProtocolError {
 // ConfigError is a setting outside its range. It names the field, the value
 // and the range, and is returned before anything starts.
 type ConfigError struct {
-	Field string
+	Field string // such as "MaxFrame" or "Buffers.Read"
 	Value any
-	Range string
+	Range string // in words, with the unit where there is one
 }
 
 // Error names field, value and range.

@@ -6,10 +6,10 @@ import "fmt"
 // status to answer with (side Remote, role server), or the one that the server
 // answered with (role client, for [ErrNotUpgraded]); 0 if none applies.
 type HandshakeError struct {
-	Side   Side
-	Clause string
+	Side   Side   // who broke the rule
+	Clause string // where the rule stands, such as "RFC 6455 4.2.1"
 	Status int
-	Text   string
+	Text   string // what is wrong in words; the body of the answer
 	Reason string // a short name for metrics, such as "origin"
 }
 
@@ -24,7 +24,9 @@ func (e *HandshakeError) Is(target error) bool {
 	return ok && other.Reason == e.Reason && other.Side == e.Side
 }
 
-// What a client's request can lack.
+// What a client's request can lack. The errors of the head as such, and of a
+// stream that ends inside it, also reach a client, about the server's response;
+// their status then means nothing.
 var (
 	ErrMethod              = refused("4.1", 405, "method", "a WebSocket handshake is a GET request")
 	ErrHTTPVersion         = refused("4.1", 400, "http_version", "a WebSocket handshake needs HTTP/1.1")

@@ -13,7 +13,7 @@ const (
 	MaxControlFrame = MaxControlPayload + 6
 )
 
-// The reserved bits as they stand in [Header.RSV].
+// The reserved bits as they stand in [Header].RSV (RFC 6455 section 5.2).
 const (
 	RSV1 = 0x40
 	RSV2 = 0x20
@@ -22,12 +22,12 @@ const (
 
 // Header is a frame header (RFC 6455 section 5.2).
 type Header struct {
-	Fin    bool
-	Masked bool
-	RSV    uint8 // RSV1, RSV2 and RSV3 in their place in the first byte
-	Opcode Opcode
+	Fin    bool   // the last frame of its message
+	Masked bool   // true in all frames of a client and none of a server
+	RSV    uint8  // RSV1, RSV2 and RSV3 in their place in the first byte
+	Opcode Opcode // 0 to 15
 	Key    uint32 // masking key, first key byte in the lowest bits
-	Length uint64 // payload bytes
+	Length uint64 // payload bytes, below 2^63
 }
 
 // ParseHeader reads a header from the start of p. It returns the header's
@@ -109,7 +109,7 @@ func (h Header) Size() int {
 }
 
 // Put writes the header to the start of p, which must hold [Header.Size]
-// bytes, and returns that size.
+// bytes, and returns that size. The length takes its shortest form.
 func (h Header) Put(p []byte) int {
 	first := uint8(h.Opcode) | h.RSV
 	if h.Fin {
@@ -140,7 +140,7 @@ func (h Header) Put(p []byte) int {
 	return size
 }
 
-// Append appends the encoded header to dst.
+// Append appends the encoded header to dst, at most [MaxHeaderSize] bytes.
 func (h Header) Append(dst []byte) []byte {
 	var b [MaxHeaderSize]byte
 	return append(dst, b[:h.Put(b[:])]...)

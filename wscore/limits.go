@@ -1,10 +1,14 @@
 package wscore
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Limits bounds what a peer may ask of this side. The zero value of a field
 // means its default; a peer that goes over a limit is refused with the close
-// code named there.
+// code named there (RFC 6455 sections 7.4.1 and 10.4). What is exactly at a
+// limit passes. The counts go up to 2147483647.
 type Limits struct {
 	// MaxFrame is the longest payload of one frame in bytes.
 	// Default: MaxMessage. Over it: 1009.
@@ -23,9 +27,9 @@ type Limits struct {
 
 // Defaults of [Limits].
 const (
-	DefaultMaxMessage        = 1 << 20
-	DefaultMaxFragments      = 131_072
-	DefaultMaxEmptyFragments = 64
+	DefaultMaxMessage        = 1 << 20 // bytes
+	DefaultMaxFragments      = 131_072 // frames
+	DefaultMaxEmptyFragments = 64      // frames
 )
 
 // WithDefaults returns l with each zero field replaced by its default, or a
@@ -54,7 +58,7 @@ func (l Limits) WithDefaults() (Limits, error) {
 		{"MaxEmptyFragments", int64(l.MaxEmptyFragments), math.MaxInt32},
 	} {
 		if field.value < 1 || field.value > field.most {
-			return l, &ConfigError{Field: field.name, Value: field.value, Range: "1 or more (0 for the default)"}
+			return l, &ConfigError{Field: field.name, Value: field.value, Range: fmt.Sprintf("1 to %d (0 for the default)", field.most)}
 		}
 	}
 	return l, nil

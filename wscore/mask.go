@@ -7,8 +7,9 @@ import (
 
 // Mask applies the masking key to p in place and returns the key turned so
 // that it fits the byte after p: a payload that arrives in pieces is unmasked
-// piece by piece with the key of the last call (RFC 6455 section 5.3). Masking
-// twice with the same key restores p.
+// piece by piece with the key of the last call (RFC 6455 section 5.3). The key
+// is that of [Header], its first byte in the lowest bits. Masking twice with the
+// same key restores p.
 func Mask(p []byte, key uint32) uint32 {
 	next := bits.RotateLeft32(key, -8*(len(p)&3))
 	wide := uint64(key)<<32 | uint64(key)

@@ -87,7 +87,8 @@ func (c *RequestCheck) Verify() error {
 }
 
 // Accept returns the Sec-WebSocket-Accept value for the request's key, as 28
-// bytes of base64.
+// bytes of base64 (RFC 6455 section 4.2.2). It means something once
+// [RequestCheck.Verify] returned nil.
 func (c *RequestCheck) Accept() [acceptSize]byte { return acceptFor(c.key) }
 
 func acceptFor(key [keySize]byte) [acceptSize]byte {
@@ -108,7 +109,7 @@ func validKey(value []byte) bool {
 }
 
 // SameOrigin reports whether an Origin header names the host that the request
-// was sent to. Only the host and port are compared, since a proxy may have
+// was sent to (RFC 6455 section 10.2). Only the host and port are compared, since a proxy may have
 // taken off the TLS. An empty origin passes: it is not a browser's.
 func SameOrigin(origin, host []byte) bool {
 	if len(origin) == 0 {

@@ -9,20 +9,23 @@ import "bytes"
 type ResponseCheck struct {
 	accept       [acceptSize]byte
 	subprotocols []string
+	deflate      *DeflateConfig
+	agreed       DeflateParams
 
-	status                           int
-	upgrade, connection, accepted    bool
-	upgrades, accepts, protocols     int
-	protocolUnrequested, hasExtended bool
+	status                                int
+	upgrade, connection, accepted         bool
+	upgrades, accepts, protocols          int
+	protocolUnrequested, refusedExtension bool
 }
 
-// NewResponseCheck returns a check of the answer to a request with that key
-// and those subprotocols.
+// NewResponseCheck returns a check of the answer to a request with that key, in
+// base64, and those subprotocols, which it keeps. No extension was offered;
+// [Connect] adds its own offer.
 func NewResponseCheck(key [keySize]byte, subprotocols []string) ResponseCheck {
 	return ResponseCheck{accept: acceptFor(key), subprotocols: subprotocols}
 }
 
-// Status takes the HTTP status code.
+// Status takes the HTTP status code, 0 if the response had none.
 func (c *ResponseCheck) Status(status int) { c.status = status }
 
 // Field takes one header field; fields that the handshake does not use are
@@ -41,11 +44,24 @@ func (c *ResponseCheck) Field(name, value []byte) {
 		c.protocols++
 		c.protocolUnrequested = c.protocolUnrequested || !c.requested(value)
 	case equalFold(name, "Sec-WebSocket-Extensions"):
-		for range listItems(value) {
-			c.hasExtended = true
+		for element := range listItems(value) {
+			c.extension(element)
 		}
 	}
 }
+
+// extension judges one extension that the server chose: at most the one that
+// was offered, once.
+func (c *ResponseCheck) extension(element []byte) {
+	ok := false
+	if c.deflate != nil && !c.agreed.Agreed {
+		c.agreed, ok = c.deflate.checkAnswer(element)
+	}
+	c.refusedExtension = c.refusedExtension || !ok
+}
+
+// Deflate returns what was agreed on compression, once Verify has passed.
+func (c *ResponseCheck) Deflate() DeflateParams { return c.agreed }
 
 func (c *ResponseCheck) requested(value []byte) bool {
 	for _, subprotocol := range c.subprotocols {
@@ -72,7 +88,7 @@ func (c *ResponseCheck) Verify() error {
 		return ErrResponseAccept
 	case c.protocols > 1 || c.protocolUnrequested:
 		return ErrUnrequestedProtocol
-	case c.hasExtended:
+	case c.refusedExtension:
 		return ErrUnrequestedExtension
 	}
 	return nil

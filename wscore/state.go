@@ -16,7 +16,9 @@ const (
 	// Failed: the peer broke a rule. Nothing more is decoded; replies to what
 	// came before it may still leave, and then a close frame with the code due.
 	Failed
-	// Closed: nothing more is sent or decoded.
+	// Closed: both close frames are done, or the stream is gone. Nothing more is
+	// sent. What the peer had sent before the stream was lost can still be
+	// decoded, such as a close frame that says why; it changes nothing.
 	Closed
 
 	stateCount = iota
@@ -36,13 +38,13 @@ const (
 	SendMessage                    // a data frame is about to be sent
 	SendControl                    // a ping or pong is about to be sent
 	SendClose                      // a close frame is about to be sent
-	Lost                           // the stream is gone in both directions
+	Lost                           // the stream failed: nothing can be sent any more
 
 	signalCount = iota
 )
 
 // move is one cell of the table: the next state, or what is wrong. A signal
-// with ignored set changes nothing and means that the bytes are discarded.
+// with ignored set comes too late to change anything.
 type move struct {
 	next    State
 	ignored bool
@@ -50,7 +52,7 @@ type move struct {
 }
 
 // transitions is the whole life of an open connection: for each state, what
-// each signal leads to.
+// each signal leads to (RFC 6455 sections 1.4, 5.5.1 and 7.1).
 var transitions = [stateCount][signalCount]move{
 	Open: {
 		ReceiveMessage:   {next: Open},
@@ -109,13 +111,15 @@ var transitions = [stateCount][signalCount]move{
 	},
 }
 
-// Receiving reports whether bytes from the peer are still decoded.
+// Receiving reports whether the peer may still send messages: no close frame
+// of its own, no violation and no end of the stream was seen.
 func (s State) Receiving() bool { return s == Open || s == CloseSent }
 
-// Sending reports whether frames may still be sent.
+// Sending reports whether frames may still be sent: our close frame is not out
+// and the stream is there (RFC 6455 section 5.5.1).
 func (s State) Sending() bool { return s == Open || s == CloseReceived || s == Failed }
 
-// String returns the state's name as in the RFC's words.
+// String returns the state's name in lower case, such as "close sent".
 func (s State) String() string {
 	switch s {
 	case Open:

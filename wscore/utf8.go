@@ -4,7 +4,8 @@ import "unicode/utf8"
 
 // TextValidator judges UTF-8 as its bytes arrive, in pieces of any size, and
 // fails at the first byte that no continuation can make valid (RFC 6455
-// section 8.1, RFC 3629). The zero value is ready for a new text.
+// section 8.1, RFC 3629). It keeps no bytes. The zero value is ready for a new
+// text.
 type TextValidator struct {
 	state uint8
 }

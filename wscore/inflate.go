@@ -1,0 +1,577 @@
+package wscore
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Inflater decompresses DEFLATE (RFC 1951) as permessage-deflate uses it
+// (RFC 7692 section 7.2.2): one message after another, each in pieces of any
+// size, straight into memory of the caller. It holds the tables of one block
+// and no window, because what a message may refer back to lies in the
+// message's own output and in a dictionary that the caller keeps. It can stop
+// at any byte of input or output and go on later, allocates nothing, and may
+// serve one message after another on different connections.
+type Inflater struct {
+	bits  uint64 // input taken and not used, next bit lowest
+	count uint   // how many bits that is
+	state inflateState
+	final bool // the current block is marked as the last
+
+	stored   int // bytes of a stored block still to copy
+	length   int // bytes of a match still to copy,
+	distance int // from this far back
+
+	literals  int // literal and length codes of a dynamic block
+	distances int // its distance codes
+	read      int // code lengths read so far
+	codeCount int // lengths of the code that describes the others
+	lengths   [maxLiterals + maxDistances]uint8
+
+	literal  prefixTable
+	distant  prefixTable
+	fixed    bool // the tables hold the fixed codes
+	sizeCode prefixTable
+}
+
+type inflateState uint8
+
+const (
+	blockHeader inflateState = iota
+	storedLength
+	storedBytes
+	dynamicHeader
+	dynamicCode
+	dynamicLengths
+	blockSymbols
+	matchCopy
+	inflateBroken
+)
+
+const (
+	maxLiterals  = 288
+	maxDistances = 32
+	endOfBlock   = 256
+)
+
+// InflateStatus says why [Inflater.Inflate] stopped.
+type InflateStatus uint8
+
+// The reasons.
+const (
+	// InflateNeedInput: all input was used.
+	InflateNeedInput InflateStatus = iota
+	// InflateNeedRoom: the output is full and there is more to write.
+	InflateNeedRoom
+	// InflateCorrupt: the input is not DEFLATE; nothing more can be read.
+	InflateCorrupt
+)
+
+// Reset makes the inflater ready for a new message.
+func (z *Inflater) Reset() {
+	z.bits, z.count, z.state, z.final, z.stored, z.length = 0, 0, blockHeader, false, 0, 0
+}
+
+// AtBoundary reports whether the input ended where a message may end: between
+// blocks, with nothing but padding left.
+func (z *Inflater) AtBoundary() bool { return z.state == blockHeader && z.count < 8 }
+
+// Inflate decompresses source into out from index used on. out holds the
+// message's output from its first byte, since matches refer back to it, and
+// dictionary what came before the message. It returns how much of out is used
+// now and how much of source was taken.
+func (z *Inflater) Inflate(out []byte, used int, source, dictionary []byte) (produced, taken int, status InflateStatus) {
+	w := inflateRun{Inflater: z, out: out, used: used, source: source, dictionary: dictionary}
+	for {
+		var status InflateStatus
+		var more bool
+		switch z.state {
+		case blockHeader:
+			status, more = w.header()
+		case storedLength:
+			status, more = w.storedLength()
+		case storedBytes:
+			status, more = w.storedBytes()
+		case dynamicHeader:
+			status, more = w.dynamicHeader()
+		case dynamicCode:
+			status, more = w.dynamicCode()
+		case dynamicLengths:
+			status, more = w.dynamicLengths()
+		case blockSymbols:
+			status, more = w.symbols()
+		case matchCopy:
+			status, more = w.matchCopy()
+		default:
+			status = InflateCorrupt
+		}
+		if !more {
+			if status == InflateCorrupt {
+				z.state = inflateBroken
+			}
+			return w.used, w.taken, status
+		}
+	}
+}
+
+// inflateRun is one call of Inflate. Its steps return more when the state has
+// moved on, and otherwise why they cannot go on; a step that lacks input takes
+// no bits, so that it can be tried again.
+type inflateRun struct {
+	*Inflater
+	out        []byte
+	used       int
+	source     []byte
+	taken      int
+	dictionary []byte
+}
+
+// fill takes whole bytes of input until 56 bits or more are at hand.
+func (w *inflateRun) fill() {
+	if w.count >= 56 {
+		return
+	}
+	if len(w.source)-w.taken >= 8 {
+		w.bits |= binary.LittleEndian.Uint64(w.source[w.taken:]) << w.count
+		n := (63 - w.count) >> 3
+		w.taken += int(n)
+		w.count += n << 3
+		return
+	}
+	for w.count <= 56 && w.taken < len(w.source) {
+		w.bits |= uint64(w.source[w.taken]) << w.count
+		w.taken++
+		w.count += 8
+	}
+}
+
+// need reports whether n bits are at hand.
+func (w *inflateRun) need(n uint) bool {
+	if w.count < n {
+		w.fill()
+	}
+	return w.count >= n
+}
+
+func (w *inflateRun) take(n uint) uint {
+	v := uint(w.bits & (1<<n - 1))
+	w.drop(n)
+	return v
+}
+
+func (w *inflateRun) drop(n uint) {
+	w.bits >>= n
+	w.count -= n
+	// A fill may have left the upper part of a byte beyond count; it is taken
+	// again, so it must not stay.
+	w.bits &= 1<<w.count - 1
+}
+
+func (w *inflateRun) header() (InflateStatus, bool) {
+	if w.final {
+		w.drop(w.count & 7) // a stream that ended is followed by the next, at a byte
+		w.final = false
+	}
+	if !w.need(3) {
+		return InflateNeedInput, false
+	}
+	w.final = w.take(1) == 1
+	switch w.take(2) {
+	case 0:
+		w.drop(w.count & 7)
+		w.state = storedLength
+	case 1:
+		w.useFixedCodes()
+		w.state = blockSymbols
+	case 2:
+		w.state = dynamicHeader
+	default:
+		return InflateCorrupt, false
+	}
+	return 0, true
+}
+
+func (w *inflateRun) storedLength() (InflateStatus, bool) {
+	if !w.need(32) {
+		return InflateNeedInput, false
+	}
+	length, check := w.take(16), w.take(16)
+	if length != ^check&0xFFFF {
+		return InflateCorrupt, false
+	}
+	w.stored, w.state = int(length), storedBytes
+	return 0, true
+}
+
+func (w *inflateRun) storedBytes() (InflateStatus, bool) {
+	for w.stored > 0 && w.count >= 8 {
+		if w.used == len(w.out) {
+			return InflateNeedRoom, false
+		}
+		w.out[w.used] = byte(w.take(8))
+		w.used++
+		w.stored--
+	}
+	if w.stored > 0 {
+		source := w.source[w.taken:]
+		n := copy(w.out[w.used:], source[:min(w.stored, len(source))])
+		w.used += n
+		w.taken += n
+		w.stored -= n
+		if w.stored > 0 {
+			if w.used == len(w.out) {
+				return InflateNeedRoom, false
+			}
+			return InflateNeedInput, false
+		}
+	}
+	w.state = blockHeader
+	return 0, true
+}
+
+func (w *inflateRun) dynamicHeader() (InflateStatus, bool) {
+	if !w.need(14) {
+		return InflateNeedInput, false
+	}
+	w.literals = int(w.take(5)) + 257
+	w.distances = int(w.take(5)) + 1
+	w.codeCount = int(w.take(4)) + 4
+	if w.literals > 286 || w.distances > 30 {
+		return InflateCorrupt, false
+	}
+	w.read, w.fixed = 0, false
+	clear(w.lengths[:])
+	w.state = dynamicCode
+	return 0, true
+}
+
+// codeOrder is the order in which the lengths of the length code stand
+// (RFC 1951 section 3.2.7).
+var codeOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+
+func (w *inflateRun) dynamicCode() (InflateStatus, bool) {
+	for w.read < w.codeCount {
+		if !w.need(3) {
+			return InflateNeedInput, false
+		}
+		w.lengths[codeOrder[w.read]] = uint8(w.take(3))
+		w.read++
+	}
+	if !w.sizeCode.build(w.lengths[:19]) {
+		return InflateCorrupt, false
+	}
+	clear(w.lengths[:19])
+	w.read, w.state = 0, dynamicLengths
+	return 0, true
+}
+
+func (w *inflateRun) dynamicLengths() (InflateStatus, bool) {
+	total := w.literals + w.distances
+	for w.read < total {
+		w.fill()
+		entry := w.sizeCode.look(w.bits)
+		size := uint(entry & 0xF)
+		symbol := entry >> prefixValueShift
+		if entry == 0 && w.count >= maxPrefix {
+			return InflateCorrupt, false
+		}
+		extra := uint(0)
+		switch symbol {
+		case 16:
+			extra = 2
+		case 17:
+			extra = 3
+		case 18:
+			extra = 7
+		}
+		if entry == 0 || w.count < size+extra {
+			return InflateNeedInput, false
+		}
+		w.drop(size)
+		if symbol < 16 {
+			w.lengths[w.read] = uint8(symbol)
+			w.read++
+			continue
+		}
+		repeat, value := int(w.take(extra)), uint8(0)
+		switch symbol {
+		case 16:
+			if w.read == 0 {
+				return InflateCorrupt, false
+			}
+			repeat, value = repeat+3, w.lengths[w.read-1]
+		case 17:
+			repeat += 3
+		case 18:
+			repeat += 11
+		}
+		if w.read+repeat > total {
+			return InflateCorrupt, false
+		}
+		for range repeat {
+			w.lengths[w.read] = value
+			w.read++
+		}
+	}
+	if w.lengths[endOfBlock] == 0 || !w.literal.build(w.lengths[:w.literals]) || !w.distant.build(w.lengths[w.literals:total]) {
+		return InflateCorrupt, false
+	}
+	w.state = blockSymbols
+	return 0, true
+}
+
+// symbols decodes literals and matches. All bits of a literal or of a match's
+// length and distance, 48 at most, are at hand before any is taken.
+func (w *inflateRun) symbols() (InflateStatus, bool) {
+	for {
+		if w.count < 48 {
+			w.fill()
+		}
+		entry := w.literal.look(w.bits)
+		size := uint(entry & 0xF)
+		if entry == 0 || size > w.count {
+			return w.starved(entry)
+		}
+		symbol := entry >> prefixValueShift
+		if symbol < endOfBlock {
+			if w.used == len(w.out) {
+				return InflateNeedRoom, false
+			}
+			w.out[w.used] = byte(symbol)
+			w.used++
+			w.drop(size)
+			continue
+		}
+		if symbol == endOfBlock {
+			w.drop(size)
+			w.state = blockHeader
+			return 0, true
+		}
+		if symbol > 285 {
+			return InflateCorrupt, false
+		}
+		rule := lengthRules[symbol-257]
+		lengthExtra := uint(rule.extra)
+		pending := w.bits >> size
+		length := int(rule.base) + int(pending&(1<<lengthExtra-1))
+		pending >>= lengthExtra
+		entry = w.distant.look(pending)
+		distanceSize := uint(entry & 0xF)
+		used := size + lengthExtra + distanceSize
+		if entry == 0 || used > w.count {
+			if w.count >= size+lengthExtra+maxPrefix && entry == 0 {
+				return InflateCorrupt, false
+			}
+			return InflateNeedInput, false
+		}
+		symbol = entry >> prefixValueShift
+		if symbol > 29 {
+			return InflateCorrupt, false
+		}
+		rule = distanceRules[symbol]
+		pending >>= distanceSize
+		distanceExtra := uint(rule.extra)
+		if used += distanceExtra; used > w.count {
+			return InflateNeedInput, false
+		}
+		distance := int(rule.base) + int(pending&(1<<distanceExtra-1))
+		w.drop(used)
+		if distance > w.used+len(w.dictionary) {
+			return InflateCorrupt, false
+		}
+		w.length, w.distance = length, distance
+		if status, more := w.matchCopy(); !more {
+			w.state = matchCopy
+			return status, false
+		}
+	}
+}
+
+// starved tells a code that is cut off by the end of the input from one that
+// does not exist.
+func (w *inflateRun) starved(entry uint32) (InflateStatus, bool) {
+	if entry == 0 && w.count >= maxPrefix {
+		return InflateCorrupt, false
+	}
+	return InflateNeedInput, false
+}
+
+// matchCopy repeats what lies distance bytes back. An overlapping match
+// repeats itself, so what has been copied may be copied again: the span doubles.
+func (w *inflateRun) matchCopy() (InflateStatus, bool) {
+	for w.length > 0 && w.distance > w.used {
+		from := w.dictionary[len(w.dictionary)-(w.distance-w.used):]
+		n := copy(w.out[w.used:], from[:min(len(from), w.length)])
+		if n == 0 {
+			return InflateNeedRoom, false
+		}
+		w.used += n
+		w.length -= n
+	}
+	for start := w.used - w.distance; w.length > 0; {
+		span := min(w.used-start, w.length)
+		n := copy(w.out[w.used:], w.out[start:start+span])
+		if n == 0 {
+			return InflateNeedRoom, false
+		}
+		w.used += n
+		w.length -= n
+	}
+	w.state = blockSymbols
+	return 0, true
+}
+
+// extraBits is how a length or distance symbol is completed: base plus the
+// value of that many further bits (RFC 1951 section 3.2.5).
+type extraBits struct {
+	base  uint16
+	extra uint8
+}
+
+var lengthRules, distanceRules = func() (lengths [29]extraBits, distances [30]extraBits) {
+	base := uint16(3)
+	for i := range 28 {
+		extra := uint8(0)
+		if i >= 8 {
+			extra = uint8(i/4 - 1)
+		}
+		lengths[i] = extraBits{base, extra}
+		base += 1 << extra
+	}
+	lengths[28] = extraBits{258, 0}
+	base = 1
+	for i := range distances {
+		extra := uint8(0)
+		if i >= 4 {
+			extra = uint8(i/2 - 1)
+		}
+		distances[i] = extraBits{base, extra}
+		base += 1 << extra
+	}
+	return lengths, distances
+}()
+
+const (
+	maxPrefix        = 15 // longest code in bits
+	prefixRoot       = 9  // bits that the first look-up takes
+	prefixValueShift = 8
+	prefixLink       = 0x80 // the entry leads to a second table
+	prefixEntries    = 1 << prefixRoot
+	prefixSecond     = 512 // entries of second tables, more than any code needs
+)
+
+// prefixTable decodes a prefix code with one look-up, or two for codes longer
+// than prefixRoot bits. An entry holds the code's length and its symbol, or a
+// link to a second table with that table's bits; 0 is a code that does not
+// exist.
+type prefixTable struct {
+	entries [prefixEntries + prefixSecond]uint32
+}
+
+// look returns the entry of the code in the lowest bits.
+func (t *prefixTable) look(v uint64) uint32 {
+	entry := t.entries[v&(prefixEntries-1)]
+	if entry&prefixLink != 0 {
+		entry = t.entries[uint64(entry>>prefixValueShift)+(v>>prefixRoot)&(1<<(entry&0xF)-1)]
+	}
+	return entry
+}
+
+// build makes the table of a canonical code (RFC 1951 section 3.2.2). It
+// reports false for lengths that are no complete prefix code; only a code of a
+// single symbol of one bit, or of none, may be incomplete.
+func (t *prefixTable) build(lengths []uint8) bool {
+	var counts [maxPrefix + 1]int
+	longest, codes := 0, 0
+	for _, n := range lengths {
+		if n > 0 {
+			counts[n]++
+			codes++
+			longest = max(longest, int(n))
+		}
+	}
+	var first [maxPrefix + 1]uint32
+	left, code := 1, uint32(0)
+	for n := 1; n <= maxPrefix; n++ {
+		left = left<<1 - counts[n]
+		if left < 0 {
+			return false // more codes than there is room for
+		}
+		first[n] = code
+		code = (code + uint32(counts[n])) << 1
+	}
+	if left > 0 && (codes > 1 || longest > 1) {
+		return false // bits that mean nothing
+	}
+	clear(t.entries[:prefixEntries])
+	if longest > prefixRoot {
+		t.linkSecond(lengths, first)
+	}
+	for symbol, size := range lengths {
+		if size == 0 {
+			continue
+		}
+		n := uint(size)
+		reversed := bits.Reverse32(first[n]) >> (32 - n)
+		first[n]++
+		entry := uint32(symbol)<<prefixValueShift | uint32(n)
+		if n <= prefixRoot {
+			for i := reversed; i < prefixEntries; i += 1 << n {
+				t.entries[i] = entry
+			}
+			continue
+		}
+		link := t.entries[reversed&(prefixEntries-1)]
+		table := t.entries[link>>prefixValueShift:]
+		for i := reversed >> prefixRoot; i < 1<<(link&0xF); i += 1 << (n - prefixRoot) {
+			table[i] = entry
+		}
+	}
+	return true
+}
+
+// linkSecond lays out a second table for each root entry that begins a long
+// code, as large as the longest code there needs. Complete codes of up to 288
+// symbols need 340 entries in all at most.
+func (t *prefixTable) linkSecond(lengths []uint8, first [maxPrefix + 1]uint32) {
+	var longest [prefixEntries]uint8
+	for _, size := range lengths {
+		if size > prefixRoot {
+			root := bits.Reverse32(first[size]) >> (32 - size) & (prefixEntries - 1)
+			first[size]++
+			longest[root] = max(longest[root], size)
+		}
+	}
+	free := uint32(prefixEntries)
+	for root, size := range longest {
+		if size > 0 {
+			second := uint32(size - prefixRoot)
+			t.entries[root] = free<<prefixValueShift | prefixLink | second
+			free += 1 << second
+		}
+	}
+}
+
+// useFixedCodes makes the tables those of RFC 1951 section 3.2.6.
+func (z *Inflater) useFixedCodes() {
+	if z.fixed {
+		return
+	}
+	for i := range z.lengths {
+		switch {
+		case i < 144:
+			z.lengths[i] = 8
+		case i < 256:
+			z.lengths[i] = 9
+		case i < 280:
+			z.lengths[i] = 7
+		case i < maxLiterals:
+			z.lengths[i] = 8
+		default:
+			z.lengths[i] = 5
+		}
+	}
+	z.literal.build(z.lengths[:maxLiterals])
+	z.distant.build(z.lengths[maxLiterals:])
+	z.fixed = true
+}
