@@ -1,0 +1,201 @@
+// One WebSocket that comes back by itself. It knows states, delays and close
+// codes; it does not know rooms, messages or the page.
+
+import { SUBPROTOCOL, parse } from "./protocol.js";
+
+const BACKOFF_BASE_MS = 500;
+const BACKOFF_CAP_MS = 15_000;
+
+// A planned end (the server drains or restarts): spread, but soon.
+const PLANNED_CLOSE_CODES = new Set([1001, 1012]);
+const PLANNED_MIN_MS = 200;
+const PLANNED_MAX_MS = 1_500;
+
+const POLICY_CLOSE_CODE = 1008;
+
+// A browser may wait minutes for a handshake that never ends.
+const OPEN_TIMEOUT_MS = 10_000;
+
+// Only a connection that lasted forgives the failures before it; otherwise a
+// server that accepts and closes at once would be asked without pause.
+const STABLE_MS = 5_000;
+
+// The browser's word for "offline" can be wrong (a laptop without network that
+// talks to itself), so it is doubted now and then.
+const OFFLINE_PROBE_MS = 15_000;
+
+// A whole office comes back online in the same moment.
+const ONLINE_SPREAD_MS = 500;
+
+// Full jitter: anywhere between now and the exponential bound.
+export function reconnectDelay(attempt, closeCode, random = Math.random) {
+  if (PLANNED_CLOSE_CODES.has(closeCode)) {
+    return PLANNED_MIN_MS + random() * (PLANNED_MAX_MS - PLANNED_MIN_MS);
+  }
+  return random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** attempt);
+}
+
+// States: "connecting", "connected", "reconnecting", "offline", "stopped".
+// Handlers: onState({state, retryAt, reason}), onOpen(), onMessage(message),
+// onDown(closeCode) once for every connection that had been open.
+export class Connection {
+  #url;
+  #handlers;
+  #socket = null;
+  #timer = 0;
+  #state = "offline";
+  #wanted = false;
+  #everOpened = false;
+  #attempt = 0;
+  #openedAt = 0;
+  #lastReceived = 0;
+
+  constructor(url, handlers) {
+    this.#url = url;
+    this.#handlers = handlers;
+    addEventListener("offline", () => this.#browserOffline());
+    addEventListener("online", () => this.#browserOnline());
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  get lastReceived() {
+    return this.#lastReceived;
+  }
+
+  // Connects now, from whatever state, skipping any wait.
+  start() {
+    if (this.#wanted && this.#socket !== null) return;
+    this.#wanted = true;
+    this.#open();
+  }
+
+  // Ends the connection because nobody wants it any more.
+  stop() {
+    this.#wanted = false;
+    this.#everOpened = false;
+    this.#attempt = 0;
+    this.#drop();
+    this.#enter("offline", { reason: "idle" });
+  }
+
+  // Ends it for good, with an explanation; start() tries again.
+  halt(reason) {
+    this.#wanted = false;
+    this.#attempt = 0;
+    this.#drop();
+    this.#enter("stopped", { reason });
+  }
+
+  // Gives up a connection that looks dead and makes a new one.
+  restart() {
+    this.#drop();
+    this.#wait(reconnectDelay(this.#attempt++, 0));
+  }
+
+  send(message) {
+    if (!this.isOpen) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  #open() {
+    clearTimeout(this.#timer);
+    this.#drop();
+    this.#enter(this.#everOpened || this.#attempt > 0 ? "reconnecting" : "connecting");
+
+    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    this.#socket = socket;
+    // A socket that was given up may still speak; only the current one counts.
+    const whenCurrent = (handle) => (event) => {
+      if (socket === this.#socket) handle(event);
+    };
+    socket.addEventListener("open", whenCurrent(() => this.#opened()));
+    socket.addEventListener("message", whenCurrent((event) => this.#received(event.data)));
+    socket.addEventListener("close", whenCurrent((event) => this.#closed(event)));
+    this.#timer = setTimeout(() => this.restart(), OPEN_TIMEOUT_MS);
+  }
+
+  #opened() {
+    clearTimeout(this.#timer);
+    if (this.#socket.protocol !== SUBPROTOCOL) {
+      this.halt("This server does not speak this version of the chat.");
+      return;
+    }
+    this.#everOpened = true;
+    this.#openedAt = this.#lastReceived = performance.now();
+    this.#enter("connected");
+    this.#handlers.onOpen();
+  }
+
+  #received(data) {
+    this.#lastReceived = performance.now();
+    const message = typeof data === "string" ? parse(data) : null;
+    if (message !== null) this.#handlers.onMessage(message);
+  }
+
+  #closed(event) {
+    this.#forget(event.code);
+    if (event.code === POLICY_CLOSE_CODE) {
+      this.halt(
+        event.reason
+          ? `The server ended this connection: ${event.reason}`
+          : "The server ended this connection because of a rule it keeps.",
+      );
+      return;
+    }
+    if (!this.#wanted) return;
+    if (!navigator.onLine) {
+      this.#browserOffline();
+      return;
+    }
+    this.#wait(reconnectDelay(this.#attempt++, event.code));
+  }
+
+  #wait(delay) {
+    if (!this.#wanted) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#open(), delay);
+    this.#enter("reconnecting", { retryAt: Date.now() + delay });
+  }
+
+  #browserOffline() {
+    if (!this.#wanted) return;
+    // Without a network the socket would look open until TCP gives up.
+    this.#drop();
+    if (!this.#wanted) return; // whoever was told of the drop did not want more
+    this.#timer = setTimeout(() => this.#open(), OFFLINE_PROBE_MS);
+    this.#enter("offline");
+  }
+
+  #browserOnline() {
+    if (this.#wanted && this.#socket === null) this.#wait(Math.random() * ONLINE_SPREAD_MS);
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#forget(1000);
+    socket?.close(1000);
+  }
+
+  #forget(closeCode) {
+    clearTimeout(this.#timer);
+    const wasOpen = this.#openedAt !== 0;
+    if (wasOpen && performance.now() - this.#openedAt >= STABLE_MS) this.#attempt = 0;
+    this.#socket = null;
+    this.#openedAt = 0;
+    if (wasOpen) this.#handlers.onDown(closeCode);
+  }
+
+  #enter(state, { retryAt = 0, reason = "" } = {}) {
+    this.#state = state;
+    this.#handlers.onState({ state, retryAt, reason });
+  }
+}

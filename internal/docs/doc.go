@@ -1,0 +1,3 @@
+// Package docs holds the tests that keep the documentation true. It has no
+// code.
+package docs

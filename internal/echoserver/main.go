@@ -1,0 +1,101 @@
+// Command echoserver answers every message with itself over one of the kit's
+// layers. It is the program that conformance suites and measurements speak to.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// maxMessage is larger than the largest message of the published conformance
+// suite.
+const maxMessage = 16<<20 + 64<<10
+
+// settings are the flags.
+type settings struct {
+	addr, engine, readiness, debug string
+	broadcast                      bool
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	s, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "echoserver:", err)
+		return 2
+	}
+	handler, stop, err := engines[s.engine](s)
+	if err != nil {
+		fmt.Fprintln(stderr, "echoserver:", err)
+		return 2
+	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		fmt.Fprintln(stderr, "echoserver:", err)
+		return 2
+	}
+	if s.debug != "" {
+		debugListener, err := net.Listen("tcp", s.debug)
+		if err != nil {
+			fmt.Fprintln(stderr, "echoserver:", err)
+			return 2
+		}
+		go func() { _ = newHTTPServer(debugHandler()).Serve(debugListener) }()
+	}
+	server := newHTTPServer(handler)
+	go func() { _ = server.Serve(listener) }()
+	fmt.Fprintln(stdout, "ready")
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	<-interrupted
+	_ = listener.Close()
+	stop()
+	return 0
+}
+
+func newHTTPServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("echoserver", flag.ContinueOnError)
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:9001", "address to listen on")
+	flags.StringVar(&s.engine, "engine", "actor", "layer that echoes: core, split or actor")
+	flags.StringVar(&s.readiness, "readiness", "park", "what wakes split and actor: park")
+	flags.StringVar(&s.debug, "debug", "", "address of GET /debug and /debug/pprof, none if empty")
+	flags.BoolVar(&s.broadcast, "broadcast", false, "send every message to every connection (engine actor)")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case engines[s.engine] == nil:
+		return s, fmt.Errorf("-engine is %q, allowed is core, split or actor", s.engine)
+	case s.readiness != "park":
+		return s, fmt.Errorf("-readiness is %q, allowed is park", s.readiness)
+	case s.broadcast && s.engine != "actor":
+		return s, errors.New("-broadcast needs -engine actor")
+	}
+	return s, nil
+}
+
+// engines make the handler of each layer, and what ends it.
+var engines = map[string]func(settings) (http.Handler, func(), error){
+	"core":  newCore,
+	"split": newSplit,
+	"actor": newActor,
+}
