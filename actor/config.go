@@ -23,6 +23,9 @@ type ServerConfig struct {
 	// refusal is answered with 403. Default: the origin's host must be the
 	// request's; a request without an Origin passes.
 	CheckOrigin func(*http.Request) bool
+	// AllowOrigins are origins that may connect beside the request's own, as
+	// patterns; see [wscore.NewOriginPatterns]. Not used with CheckOrigin.
+	AllowOrigins []string
 	// HandshakeTimeout bounds the writing of the handshake's answer.
 	// Default: 10 s. Range: 1 ms to 1 h.
 	HandshakeTimeout time.Duration
@@ -40,6 +43,10 @@ type ServerConfig struct {
 	// SessionMailbox is how many messages from other actors may wait for a
 	// session. Default: 1024. Over it: dead letter.
 	SessionMailbox int
+
+	// Deflate asks for permessage-deflate with clients that offer it
+	// (RFC 7692). Default: no compression.
+	Deflate *wscore.DeflateConfig
 
 	// Mailbox bounds what may wait to be sent to a peer, and says what happens
 	// to a message that does not fit: by default the connection is closed with
@@ -111,6 +118,15 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
+	origins, err := wscore.NewOriginPatterns(c.AllowOrigins...)
+	if err != nil {
+		return c, err
+	}
+	if c.CheckOrigin == nil {
+		c.CheckOrigin = func(r *http.Request) bool {
+			return origins.Allow([]byte(r.Header.Get("Origin")), []byte(r.Host))
+		}
+	}
 	for _, err := range []error{
 		inRange("MaxConnections", c.MaxConnections, 1, 1<<30),
 		inRange("HandshakeTimeout", c.HandshakeTimeout, time.Millisecond, time.Hour),
@@ -134,6 +150,7 @@ func (c *ServerConfig) halves() (split.Config, error) {
 	return split.Config{
 		Pool:         split.NewPool(c.Observer),
 		Limits:       wscore.Limits{MaxMessage: c.MaxMessageBytes},
+		Deflate:      c.Deflate,
 		Mailbox:      c.Mailbox,
 		WriteTimeout: c.WriteTimeout,
 		Observer:     c.Observer,

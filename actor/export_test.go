@@ -1,11 +1,15 @@
 package actor
 
-import "net"
+import (
+	"net"
+
+	"github.com/tandem-ws/tandem/wscore"
+)
 
 // AttachForTest opens a connection on a stream that needs no handshake.
 func (s *Server) AttachForTest(stream net.Conn, receiver Receiver) error {
 	if err := s.admit(); err != nil {
 		return err
 	}
-	return s.attach(stream, nil, "", receiver)
+	return s.attach(stream, nil, wscore.Answer{}, receiver)
 }

@@ -124,11 +124,12 @@ func (s *Server) open(w http.ResponseWriter, upgrade *split.Upgrade) error {
 	if err != nil {
 		return err
 	}
+	h.answer.Deflate = upgrade.Deflate(s.halves.Deflate)
 	conn, early, err := upgrade.Accept(w, h.answer, s.config.HandshakeTimeout)
 	if err != nil {
 		return err
 	}
-	return s.attach(conn, early, h.answer.Subprotocol, receiver)
+	return s.attach(conn, early, h.answer, receiver)
 }
 
 // admit reserves a place for a connection, before the session is made.
@@ -162,13 +163,13 @@ func (s *Server) produce(h *Handshake) (receiver Receiver, err error) {
 }
 
 // attach makes a connection of a stream whose handshake is done.
-func (s *Server) attach(stream net.Conn, early []byte, subprotocol string, receiver Receiver) error {
-	reader, writer, err := split.New(wscore.Server, &s.halves)
+func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, receiver Receiver) error {
+	reader, writer, err := split.New(wscore.Server, &s.halves, answer.Deflate)
 	if err != nil {
 		_ = stream.Close()
 		return err
 	}
-	c := &Conn{server: s, id: nextConnID(), subprotocol: subprotocol, opened: time.Now(), done: make(chan struct{})}
+	c := &Conn{server: s, id: nextConnID(), subprotocol: answer.Subprotocol, opened: time.Now(), done: make(chan struct{})}
 	c.parts.Store(3)
 	c.reader = readerProcess{conn: c, pid: s.newPID("reader", c.id), half: reader}
 	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(s.config.InboundBytes), int64(s.config.InboundMessages)
@@ -177,6 +178,8 @@ func (s *Server) attach(stream net.Conn, early []byte, subprotocol string, recei
 	initContext(&c.session.context, s.engine, c.session.pid, receiver)
 	c.transport, err = s.config.Readiness.Attach(stream, early, &c.reader)
 	if err != nil {
+		reader.Discard()
+		writer.Shut()
 		_ = stream.Close()
 		return &split.TransportError{Operation: "attach", Err: err}
 	}
@@ -190,7 +193,7 @@ func (s *Server) attach(stream net.Conn, early []byte, subprotocol string, recei
 	s.engine.SpawnProc(&c.reader)
 	s.engine.SpawnProc(&c.writer)
 	s.engine.SpawnProc(&c.session)
-	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", subprotocol))
+	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
 	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
 		c.session.post(envelope{message: first})
 	}

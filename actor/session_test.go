@@ -426,6 +426,8 @@ func TestConfigOutOfRangeIsRefusedByName(t *testing.T) {
 		"CloseTimeout":      {CloseTimeout: -1},
 		"PingInterval":      {PingInterval: time.Millisecond},
 		"PingMisses":        {PingMisses: -1},
+		"origin pattern":    {AllowOrigins: []string{"["}},
+		"Deflate.Level":     {Deflate: &wscore.DeflateConfig{Level: 10}},
 	} {
 		_, err := actor.NewServer(engine, sessions(echo), config)
 		var wrong *actor.ConfigError

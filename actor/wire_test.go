@@ -199,6 +199,18 @@ func TestHandshakesThatAreNoneAreRefusedWithTheStatusDue(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
+func TestAllowedOriginsMayConnect(t *testing.T) {
+	h := serve(t, sessions(echo), actor.ServerConfig{AllowOrigins: []string{"*.example.com"}})
+	peer, _, err := rawpeer.DialClient(h.addr, "/", http.Header{"Origin": {"https://chat.example.com"}})
+	must(t, err)
+	defer func() { _ = peer.Shut() }()
+	must(t, peer.Text("x"), peer.ExpectText("x"))
+	_, response, err := rawpeer.DialClient(h.addr, "/", http.Header{"Origin": {"https://example.net"}})
+	if err == nil || response == nil || response.Status != http.StatusForbidden {
+		t.Errorf("foreign origin: %v, %+v", err, response)
+	}
+}
+
 func TestEarlyBytesBehindTheHandshakeAreKept(t *testing.T) {
 	h := serve(t, sessions(echo), actor.ServerConfig{})
 	peer := h.dial(t) // for its frame encoding only

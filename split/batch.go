@@ -82,11 +82,15 @@ func (w *Writer) encodeBatch(b *batch) {
 		b.pinged = w.packControl(b, wscore.OpPing, b.ping.bytes())
 	}
 	for _, message := range b.messages {
-		header, err := w.encoder.DataHeader(message.opcode, true, message.Len())
+		payload, compressed := w.compress(b, message)
+		header, err := w.encoder.DataHeader(message.opcode, true, payload.Len())
 		if err != nil {
 			break
 		}
-		w.packMessage(b, header, message)
+		if compressed {
+			header.RSV = wscore.RSV1
+		}
+		w.packMessage(b, header, payload, message.Len() <= packLimit)
 		b.encoded++
 	}
 	if b.closing != nil {
@@ -113,6 +117,9 @@ func (w *Writer) alone(b *batch) []byte {
 		return nil
 	}
 	message := b.messages[0]
+	if w.deflate != nil && message.Len() >= w.config.Deflate.Threshold {
+		return nil
+	}
 	if !message.prepared && !message.sole() {
 		return nil
 	}
@@ -148,9 +155,9 @@ func (w *Writer) packControl(b *batch, opcode wscore.Opcode, payload []byte) boo
 	return true
 }
 
-func (w *Writer) packMessage(b *batch, header wscore.Header, message *Buffer) {
+func (w *Writer) packMessage(b *batch, header wscore.Header, message *Buffer, pack bool) {
 	b.packed.end += header.Put(b.packed.room())
-	if message.Len() <= packLimit {
+	if pack {
 		from := b.packed.end
 		b.packed.append(message.Payload())
 		if header.Masked {

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -13,13 +14,16 @@ type Config struct {
 	// Pool is where buffers come from. Default: a pool of the connection's own;
 	// share one between connections.
 	Pool *Pool
-	// Limits bounds what the peer may send.
+	// Limits bounds what the peer may send. A message is one buffer, so
+	// MaxMessage is never more than the largest int less [Headroom].
 	Limits wscore.Limits
 	// Mailbox bounds what may wait to be sent.
 	Mailbox MailboxConfig
 	// WriteTimeout bounds one batch of writing; over it the stream counts as
 	// lost. Default: 10 s. Range: 1 ms to 1 h.
 	WriteTimeout time.Duration
+	// Deflate asks for permessage-deflate. Default: no compression.
+	Deflate *wscore.DeflateConfig
 	// ManualPong leaves it to the caller to answer pings.
 	ManualPong bool
 	// Observer is told of every frame. Default: nobody.
@@ -45,9 +49,17 @@ func (c Config) WithDefaults() (Config, error) {
 		return c, &wscore.ConfigError{Field: "WriteTimeout", Value: c.WriteTimeout, Range: "1ms to 1h (0 for the default)"}
 	}
 	var err error
+	if c.Deflate != nil {
+		deflate, err := c.Deflate.WithDefaults()
+		if err != nil {
+			return c, err
+		}
+		c.Deflate = &deflate
+	}
 	if c.Limits, err = c.Limits.WithDefaults(); err != nil {
 		return c, err
 	}
+	c.Limits.MaxMessage = min(c.Limits.MaxMessage, math.MaxInt-Headroom)
 	c.Mailbox, err = c.Mailbox.withDefaults()
 	return c, err
 }
@@ -61,9 +73,10 @@ type link struct {
 
 // New makes the two halves of a connection whose handshake is done. The config
 // must have its defaults ([Config.WithDefaults]); it is shared by all
-// connections made from it and must not change. The writer is given its
+// connections made from it and must not change. agreed is what the handshake
+// settled on compression, the zero value for none. The writer is given its
 // transport with [Writer.Bind] before the first flush.
-func New(role wscore.Role, config *Config) (*Reader, *Writer, error) {
+func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader, *Writer, error) {
 	shared := &link{config: config}
 	decoder, err := wscore.NewDecoder(role, &shared.lifecycle, config.Limits)
 	if err != nil {
@@ -72,6 +85,9 @@ func New(role wscore.Role, config *Config) (*Reader, *Writer, error) {
 	w := &Writer{link: shared, role: role, encoder: wscore.NewEncoder(role, &shared.lifecycle, nil)}
 	w.mailbox.config, w.mailbox.observer = config.Mailbox, config.Observer
 	r := &Reader{link: shared, decoder: decoder, writer: w}
+	if agreed.Agreed && config.Deflate != nil {
+		enableDeflate(r, w, agreed)
+	}
 	return r, w, nil
 }
 
@@ -99,5 +115,5 @@ func (p *pingClock) roundTrip() (time.Duration, bool) {
 	if p.began.Swap(0) == 0 {
 		return 0, false
 	}
-	return time.Duration(now() - since), true
+	return max(1, time.Duration(now()-since)), true // a coarse clock may not have moved
 }

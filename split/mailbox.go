@@ -39,8 +39,9 @@ type MailboxConfig struct {
 	// MaxFrames is how many messages may wait. Default: 256.
 	MaxFrames int
 	// MaxBytes is how much memory the waiting messages may pin, in bytes of
-	// buffer capacity. Default: 1 MiB. A single message is let into an empty
-	// mailbox whatever its size.
+	// buffer capacity. Default: 1 MiB. A message is let into an empty queue
+	// whatever its size, so the bound is this and one message beside what is
+	// being written.
 	MaxBytes int
 	// Policy is what happens to a message that does not fit. Default: CloseSlow.
 	Policy Policy
@@ -121,21 +122,15 @@ func (m *Mailbox) push(b *Buffer) (wake bool, err error) {
 	case m.sealed:
 		m.mu.Unlock()
 		return m.refuse(b, DropClosed, ErrClosed)
-	case !m.fits(size):
-		if m.config.Policy != DropOldest {
-			m.mu.Unlock()
-			if m.config.Policy == CloseSlow {
-				return m.refuse(b, DropFull, ErrSlowConsumer)
-			}
-			return m.refuse(b, DropFull, ErrDropped)
-		}
-		for m.count > 0 && !m.fits(size) {
-			m.drop(m.pop(), DropFull)
-		}
-		if !m.fits(size) {
-			m.mu.Unlock()
-			return m.refuse(b, DropFull, ErrDropped) // what is being written pins all the room
-		}
+	case m.fits(0, 0, size):
+	case m.config.Policy == CloseSlow:
+		m.mu.Unlock()
+		return m.refuse(b, DropFull, ErrSlowConsumer)
+	case m.config.Policy == DropNewest:
+		m.mu.Unlock()
+		return m.refuse(b, DropFull, ErrDropped)
+	default:
+		m.makeRoom(size)
 	}
 	if m.count == len(m.queue) {
 		m.grow()
@@ -151,9 +146,23 @@ func (m *Mailbox) push(b *Buffer) (wake bool, err error) {
 	return wake, nil
 }
 
-func (m *Mailbox) fits(size int) bool {
-	waiting := m.count + m.writing
-	return waiting == 0 || waiting < m.config.MaxFrames && m.bytes+size <= m.config.MaxBytes
+// fits reports whether a message of that size fits once the oldest drops
+// messages, which pin so many bytes, are out. Behind an empty queue it always
+// does: what is being written may be large too, and a peer that is just being
+// served is not slow.
+func (m *Mailbox) fits(drops, dropped, size int) bool {
+	return m.count == drops || m.count+m.writing-drops < m.config.MaxFrames && m.bytes-dropped+size <= m.config.MaxBytes
+}
+
+// makeRoom drops as many of the oldest queued messages as a new one needs.
+func (m *Mailbox) makeRoom(size int) {
+	drops, dropped := 0, 0
+	for ; !m.fits(drops, dropped, size); drops++ {
+		dropped += m.queue[(m.head+drops)%len(m.queue)].Cap()
+	}
+	for range drops {
+		m.drop(m.pop(), DropFull)
+	}
 }
 
 func (m *Mailbox) refuse(b *Buffer, reason DropReason, err error) (bool, error) {

@@ -7,7 +7,8 @@ import "github.com/tandem-ws/tandem/wscore"
 // not block and should not allocate.
 type Observer interface {
 	// FrameRead reports a frame from the peer, at its header, with the length
-	// of its payload in bytes.
+	// of its payload in bytes. A continuation frame has the opcode of its
+	// message.
 	FrameRead(opcode wscore.Opcode, payload int)
 	// FrameWritten reports a frame that the transport has taken whole.
 	FrameWritten(opcode wscore.Opcode, payload int)

@@ -23,9 +23,10 @@ func (Parked) Attach(conn net.Conn, early []byte, handler Handler) (Transport, e
 	return t, nil
 }
 
-// waiter waits until the stream has bytes and gives them to the handler.
+// waiter waits until the stream has bytes and gives them to the handler. It
+// makes nothing new for each wait.
 type waiter interface {
-	fill(handler Handler, unfinished bool) error
+	fill(unfinished bool) error
 }
 
 type parkedTransport struct {
@@ -47,21 +48,34 @@ func (t *parkedTransport) run() {
 		verdict = t.drainEarly()
 	}
 	for {
-		switch verdict {
-		case Stop:
-			return
-		case Pause:
-			<-t.resumed
-			verdict = t.handler.Drain(nil) // what was decoded but not delivered
-			continue
+		if verdict == Pause {
+			verdict = t.pause()
 		}
-		err := t.wait.fill(t.handler, verdict == ReadMore)
+		if verdict == Stop {
+			return
+		}
+		err := t.wait.fill(verdict == ReadMore)
 		if err == ErrWouldBlock {
 			continue // a read of zero bytes
 		}
 		verdict = t.handler.Drain(err)
 		if err != nil && verdict != Pause {
 			return
+		}
+	}
+}
+
+// pause waits until the handler, resumed, wants something else. What was read
+// and not delivered is its first concern then, unless the stream was closed.
+func (t *parkedTransport) pause() Verdict {
+	for {
+		<-t.resumed
+		if t.closed.Load() {
+			t.handler.Drain(net.ErrClosed)
+			return Stop
+		}
+		if verdict := t.handler.Drain(nil); verdict != Pause {
+			return verdict
 		}
 	}
 }
@@ -76,9 +90,8 @@ func (t *parkedTransport) drainEarly() Verdict {
 			return Park
 		}
 		verdict := t.handler.Drain(err)
-		for verdict == Pause {
-			<-t.resumed
-			verdict = t.handler.Drain(nil)
+		if verdict == Pause {
+			verdict = t.pause()
 		}
 		if verdict == Stop || len(source.rest) == 0 {
 			return verdict
@@ -134,18 +147,23 @@ func (t *parkedTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
 // stream. Between frames that byte is always the first of a header, so reading
 // on for the rest never waits for a message that is already whole.
 type byteWaiter struct {
-	conn net.Conn
-	byte [1]byte
+	conn    net.Conn
+	handler Handler
+	first   afterByte
 }
 
-func (w *byteWaiter) fill(handler Handler, unfinished bool) error {
+func newByteWaiter(t *parkedTransport) *byteWaiter {
+	return &byteWaiter{conn: t.conn, handler: t.handler, first: afterByte{conn: t.conn}}
+}
+
+func (w *byteWaiter) fill(unfinished bool) error {
 	if unfinished {
-		return handler.Fill(w.conn)
+		return w.handler.Fill(w.conn)
 	}
 	for {
-		n, err := w.conn.Read(w.byte[:])
+		n, err := w.conn.Read(w.first.byte[:])
 		if n == 1 {
-			return handler.Fill(&afterByte{w})
+			return w.handler.Fill(&w.first)
 		}
 		if err != nil {
 			return err
@@ -154,14 +172,17 @@ func (w *byteWaiter) fill(handler Handler, unfinished bool) error {
 }
 
 // afterByte reads the byte that was waited for and what follows it.
-type afterByte struct{ w *byteWaiter }
+type afterByte struct {
+	conn net.Conn
+	byte [1]byte
+}
 
 func (s *afterByte) Read(p []byte) (int, error) {
-	p[0] = s.w.byte[0]
+	p[0] = s.byte[0]
 	if len(p) == 1 {
 		return 1, nil
 	}
-	n, err := s.w.conn.Read(p[1:])
+	n, err := s.conn.Read(p[1:])
 	if err == io.EOF {
 		err = nil // the next read meets it again
 	}

@@ -3,4 +3,4 @@
 package split
 
 // newWaiter waits in a one-byte read.
-func newWaiter(t *parkedTransport) waiter { return &byteWaiter{conn: t.conn} }
+func newWaiter(t *parkedTransport) waiter { return newByteWaiter(t) }

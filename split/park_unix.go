@@ -17,40 +17,49 @@ func newWaiter(t *parkedTransport) waiter {
 	case *net.UnixConn:
 		return newDescriptorWaiter(t, conn)
 	}
-	return &byteWaiter{conn: t.conn}
+	return newByteWaiter(t)
 }
 
 func newDescriptorWaiter(t *parkedTransport, conn syscall.Conn) waiter {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return &byteWaiter{conn: t.conn}
+		return newByteWaiter(t)
 	}
-	return &descriptorWaiter{raw: raw}
+	w := &descriptorWaiter{raw: raw, handler: t.handler}
+	w.read = w.try
+	return w
 }
 
 // descriptorWaiter tries a read, gives the memory back when there is nothing,
 // and parks on the descriptor. It has to try first: Go clears the descriptor's
 // readiness before it calls back, so a wake-up may already be gone.
-type descriptorWaiter struct{ raw syscall.RawConn }
+type descriptorWaiter struct {
+	raw     syscall.RawConn
+	handler Handler
+	read    func(descriptor uintptr) bool // try
+	source  descriptorSource
+	result  error
+}
 
-func (w *descriptorWaiter) fill(handler Handler, _ bool) error {
-	var result error
-	err := w.raw.Read(func(descriptor uintptr) bool {
-		result = handler.Fill(descriptorSource(descriptor))
-		return result != ErrWouldBlock
-	})
-	if err != nil {
+func (w *descriptorWaiter) fill(bool) error {
+	if err := w.raw.Read(w.read); err != nil {
 		return err
 	}
-	return result
+	return w.result
+}
+
+func (w *descriptorWaiter) try(descriptor uintptr) bool {
+	w.source.descriptor = int(descriptor)
+	w.result = w.handler.Fill(&w.source)
+	return w.result != ErrWouldBlock
 }
 
 // descriptorSource reads a descriptor once, without blocking.
-type descriptorSource uintptr
+type descriptorSource struct{ descriptor int }
 
-func (s descriptorSource) Read(p []byte) (int, error) {
+func (s *descriptorSource) Read(p []byte) (int, error) {
 	for {
-		n, err := syscall.Read(int(s), p)
+		n, err := syscall.Read(s.descriptor, p)
 		switch {
 		case err == syscall.EINTR:
 			continue

@@ -19,6 +19,9 @@ type Pool struct {
 	observer Observer
 	scribble bool
 	batches  sync.Pool
+
+	inflaters sync.Pool
+	deflaters [10][16]sync.Pool // by level and window bits
 }
 
 // NewPool returns an empty pool. The observer may be nil.
@@ -57,8 +60,9 @@ func (p *Pool) Get(size int) *Buffer {
 // put takes back a buffer whose last reference is gone.
 func (p *Pool) put(b *Buffer) {
 	if p.scribble {
-		for i := range b.memory {
-			b.memory[i] = 0xDB
+		b.memory[0] = 0xDB
+		for done := 1; done < len(b.memory); done *= 2 {
+			copy(b.memory[done:], b.memory[:done]) // byte by byte is slow under the race detector
 		}
 	}
 	p.inUse[b.class].Add(-1)

@@ -66,6 +66,8 @@ type Reader struct {
 	directFrom int     // from this index of its payload on
 	full       bool    // the last read filled the window
 	windowSize int
+	deflate    *readDeflate // nil without compression
+	failure    error        // what a compressed message broke; nothing more is decoded
 }
 
 // Lifecycle returns the state that both halves share.
@@ -75,7 +77,7 @@ func (r *Reader) Lifecycle() *wscore.Lifecycle { return &r.lifecycle }
 // received, else into the window. See [Handler.Fill] for what it returns.
 func (r *Reader) Fill(source io.Reader) error {
 	r.direct = false
-	if remaining, ok := r.decoder.InPayload(); ok && r.unread() == 0 && r.message != nil && remaining >= smallWindow {
+	if remaining, ok := r.decoder.InPayload(); ok && r.unread() == 0 && r.message != nil && !r.deflate.inflating() && remaining >= smallWindow {
 		return r.fillMessage(source, remaining)
 	}
 	r.makeRoom()
@@ -120,7 +122,7 @@ func (r *Reader) fillMessage(source io.Reader, remaining uint64) error {
 // it are there and remaining bytes of its current frame are still to come:
 // what is declared, but no more than a multiple of what has arrived.
 func reserve(arrived int, remaining uint64) int {
-	return int(min(uint64(arrived)+remaining, uint64(max(trustBytes, trustFactor*arrived))))
+	return int(min(uint64(arrived)+remaining, max(trustBytes, trustFactor*uint64(arrived))))
 }
 
 func (r *Reader) unread() int {
@@ -183,19 +185,26 @@ func (r *Reader) Unfinished() bool {
 // [*wscore.ProtocolError] with the close code that is due; nothing more is
 // decoded after it.
 func (r *Reader) Next() (Event, error) {
+	if r.failure != nil {
+		return Event{}, r.failure
+	}
 	for {
 		event, err := r.decode()
 		if err != nil {
 			return Event{}, err
 		}
 		if event.FrameStart {
-			r.config.Observer.FrameRead(event.Opcode, len(event.Payload)+int(event.Remaining))
+			r.config.Observer.FrameRead(event.Opcode, frameLength(event))
 		}
 		switch event.Kind {
 		case wscore.NeedMore:
 			return Event{}, nil
 		case wscore.Data:
-			if message := r.take(event); message != nil {
+			message, err := r.takePiece(event)
+			if err != nil {
+				return Event{}, err
+			}
+			if message != nil {
 				return Event{Kind: Message, Buffer: message}, nil
 			}
 		case wscore.Ping:
@@ -212,6 +221,15 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
+// frameLength returns the length of the payload of the frame that the event
+// begins.
+func frameLength(event wscore.Event) int {
+	if event.Kind == wscore.Close && event.Code != wscore.CloseNoStatus {
+		return 2 + len(event.Payload) // the code is not in the event's payload
+	}
+	return len(event.Payload) + int(event.Remaining)
+}
+
 // decode takes the next event out of the message's own buffer or the window.
 func (r *Reader) decode() (wscore.Event, error) {
 	if r.direct {
@@ -226,6 +244,18 @@ func (r *Reader) decode() (wscore.Event, error) {
 	return event, err
 }
 
+func (r *Reader) takePiece(event wscore.Event) (*Buffer, error) {
+	if !event.Compressed {
+		return r.take(event), nil
+	}
+	message, err := r.takeCompressed(event)
+	if err != nil {
+		r.failure = err
+		_, _ = r.lifecycle.Apply(wscore.ReceiveViolation)
+	}
+	return message, err
+}
+
 // take adds a piece to the message being received and returns it when it is
 // whole.
 func (r *Reader) take(event wscore.Event) *Buffer {
@@ -236,7 +266,8 @@ func (r *Reader) take(event wscore.Event) *Buffer {
 			r.message = r.config.Pool.Get(reserve(len(event.Payload), event.Remaining))
 		} else if len(event.Payload) > len(r.message.room()) {
 			arrived := r.message.Len() + len(event.Payload)
-			r.message = r.message.grown(max(min(2*arrived, int(r.config.Limits.MaxMessage)), reserve(arrived, event.Remaining)))
+			doubled := int(min(2*int64(arrived), r.config.Limits.MaxMessage))
+			r.message = r.message.grown(max(doubled, reserve(arrived, event.Remaining)))
 		}
 		r.message.append(event.Payload)
 	}
@@ -261,6 +292,9 @@ func (r *Reader) pong(payload []byte) Event {
 // ended the connection otherwise.
 func (r *Reader) End(err error) error {
 	r.Discard()
+	if r.failure != nil {
+		return r.failure
+	}
 	if ended := r.decoder.End(); ended == nil || !errors.Is(ended, wscore.ErrConnectionLost) {
 		return ended
 	}
@@ -275,6 +309,7 @@ func (r *Reader) End(err error) error {
 func (r *Reader) Discard() {
 	r.direct = false
 	r.dropWindow()
+	r.deflate.discard(r.config.Pool)
 	if r.message != nil {
 		r.message.Release()
 		r.message = nil

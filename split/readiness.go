@@ -20,12 +20,14 @@ type Readiness interface {
 
 // Handler is what a readiness wakes; a connection's calls never overlap.
 type Handler interface {
-	// Fill takes memory and reads from the source at most once. It returns nil
-	// when bytes came, [ErrWouldBlock] when none were there and the memory has
-	// been given back, and any other error when the stream has ended.
+	// Fill takes memory, one byte or more, and reads from the source at most
+	// once. It returns nil when bytes came, [ErrWouldBlock] when none were there
+	// and the memory has been given back, and any other error when the stream
+	// has ended.
 	Fill(source io.Reader) error
 	// Drain deals with what Fill brought, and says what is to happen next. The
-	// error is the one that ended the stream, or nil. It must not block.
+	// error is the one that ended the stream, or nil; a stream that was closed
+	// during a pause ends with [net.ErrClosed]. It must not block.
 	Drain(err error) Verdict
 }
 
@@ -39,6 +41,7 @@ const (
 	// ReadMore: a frame is unfinished; wait for its rest.
 	ReadMore
 	// Pause: read nothing until [Transport.Resume], so that TCP pushes back.
+	// Then Drain is called for what is still undelivered.
 	Pause
 	// Stop: read nothing ever again.
 	Stop
@@ -60,8 +63,8 @@ type Transport interface {
 	// the stream knows such a thing.
 	CloseWrite() error
 	// Close ends the stream in both directions and wakes whoever waits in it.
-	// It may be called from any goroutine, also from the handler, and more
-	// than once.
+	// It may be called from any goroutine, also from [Handler].Drain but not
+	// from its Fill, and more than once.
 	Close() error
 	// RemoteAddr returns the address of the peer as the stream knows it.
 	RemoteAddr() net.Addr

@@ -20,7 +20,8 @@ type Upgrade struct {
 	check   wscore.RequestCheck
 }
 
-// NewUpgrade judges the request (RFC 6455 section 4.2.1). checkOrigin decides
+// NewUpgrade judges the request (RFC 6455 section 4.2.1), which may have
+// [wscore.MaxHeaderFields] fields. checkOrigin decides
 // about its origin; nil means [wscore.SameOrigin]. The error is a
 // [*wscore.HandshakeError]; answer it with [Refuse].
 func NewUpgrade(r *http.Request, checkOrigin func(*http.Request) bool) (*Upgrade, error) {
@@ -29,7 +30,11 @@ func NewUpgrade(r *http.Request, checkOrigin func(*http.Request) bool) (*Upgrade
 	if r.Host != "" {
 		u.check.FieldString("Host", r.Host) // net/http takes it out of the header
 	}
+	fields := 0
 	for name, values := range r.Header {
+		if fields += len(values); fields > wscore.MaxHeaderFields {
+			return nil, wscore.ErrTooManyHeaderFields
+		}
 		for _, value := range values {
 			u.check.FieldString(name, value)
 		}
@@ -58,6 +63,20 @@ func (u *Upgrade) Offers(subprotocol string) bool {
 		}
 	}
 	return false
+}
+
+// Deflate answers the client's offers of compression; nil wants none. The
+// result belongs into the answer and to [New].
+func (u *Upgrade) Deflate(config *wscore.DeflateConfig) wscore.DeflateParams {
+	if config == nil {
+		return wscore.DeflateParams{}
+	}
+	for _, value := range u.Request.Header.Values("Sec-WebSocket-Extensions") {
+		if params := wscore.AcceptDeflate([]byte(value), *config); params.Agreed {
+			return params
+		}
+	}
+	return wscore.DeflateParams{}
 }
 
 // Accept answers the handshake within the timeout and takes the connection out
@@ -98,12 +117,12 @@ func writeAll(conn net.Conn, p []byte) error {
 }
 
 // Refuse answers a handshake with the HTTP status and text of the error; an
-// error that is not a [*wscore.HandshakeError] becomes a 403 without its text,
-// which may not be the client's business.
+// error that is not a [*wscore.HandshakeError] with a status of 300 to 599
+// becomes a 403 without its text, which may not be the client's business.
 func Refuse(w http.ResponseWriter, err error) {
 	status, text := http.StatusForbidden, "the handshake was refused"
 	var refusal *wscore.HandshakeError
-	if errors.As(err, &refusal) && refusal.Status != 0 {
+	if errors.As(err, &refusal) && refusal.Status >= 300 && refusal.Status <= 599 {
 		status, text = refusal.Status, refusal.Text
 	}
 	for _, field := range wscore.RefusalHeaders(status) {

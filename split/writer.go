@@ -15,6 +15,7 @@ type Writer struct {
 	role      wscore.Role
 	encoder   wscore.Encoder
 	mailbox   Mailbox
+	deflate   *writeDeflate // nil without compression
 	transport Transport
 }
 
@@ -72,7 +73,12 @@ func (w *Writer) Lifecycle() *wscore.Lifecycle { return &w.lifecycle }
 // may be called from any goroutine and more than once. idle is true, for one
 // caller, when no Flush is running; otherwise the running one returns
 // [ErrClosed] or its own error as the writer's last.
-func (w *Writer) Shut() (idle bool) { return w.mailbox.shut() }
+func (w *Writer) Shut() (idle bool) {
+	if idle = w.mailbox.shut(); idle {
+		w.deflate.discard()
+	}
+	return idle
+}
 
 // Flush writes until the mailbox is empty, each batch in one gathered write.
 // closeSent reports that the close frame was among what has left. The error is
@@ -80,25 +86,42 @@ func (w *Writer) Shut() (idle bool) { return w.mailbox.shut() }
 // [*TransportError] for a failed write; the writer is then shut too.
 func (w *Writer) Flush() (closeSent bool, err error) {
 	b := w.config.Pool.batch()
-	defer w.config.Pool.batches.Put(b)
 	for w.mailbox.take(b) {
-		w.encodeBatch(b)
-		err := w.write(b)
-		w.mailbox.settle(b.messages)
-		closeSent = w.finishBatch(b, err == nil) || closeSent
+		sent, err := w.send(b)
+		closeSent = closeSent || sent
 		if err != nil {
 			w.Shut()
+			w.deflate.discard()
+			w.config.Pool.batches.Put(b)
 			return closeSent, &TransportError{Operation: "write", Err: err}
 		}
 	}
-	if b.ended {
+	ended := b.ended
+	w.config.Pool.batches.Put(b) // but not after a panic: another connection will use it
+	if ended {
+		w.deflate.discard()
 		return closeSent, ErrClosed
 	}
 	return closeSent, nil
 }
 
+// send writes a batch. Its messages are counted and released whatever happens,
+// also if the transport panics.
+func (w *Writer) send(b *batch) (closeSent bool, err error) {
+	written := false
+	defer func() {
+		w.mailbox.settle(b.messages)
+		closeSent = w.finishBatch(b, written)
+	}()
+	w.encodeBatch(b)
+	err = w.write(b)
+	written = err == nil
+	return false, err
+}
+
 func (w *Writer) write(b *batch) error {
 	if b.pinged {
+		w.ping.sent.Store(0) // it may be an older ping's
 		w.ping.began.Store(now())
 	}
 	var err error

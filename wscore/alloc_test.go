@@ -158,3 +158,30 @@ func TestErrorsAllocateNothing(t *testing.T) {
 		}
 	})
 }
+
+// A message in pieces costs no memory, in either direction and role.
+func TestEchoInPiecesAllocatesNothing(t *testing.T) {
+	bothRoles(t, func(t *testing.T, role Role) {
+		wire := join(frame(peerOf(role), moreText, strings.Repeat("é", 5000)), frame(peerOf(role), finPing, "p"), frame(peerOf(role), finContinuation, strings.Repeat("x", 9000)))
+		stream := &wheel{frames: wire}
+		c := newTestConn(t, stream, role, newBuffers(1), Options{})
+		noAllocations(t, func() {
+			for total, final := 0, false; !final || total != 19_000; {
+				piece, last, err := c.NextPiece()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if piece.IsPing() {
+					continue
+				}
+				if err := c.SendPiece(piece, last); err != nil {
+					t.Fatal(err)
+				}
+				total, final = total+len(piece.Payload), last
+			}
+		})
+		if stream.written == 0 {
+			t.Error("nothing was echoed")
+		}
+	})
+}

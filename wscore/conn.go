@@ -16,8 +16,9 @@ type Buffers struct {
 	// fits leaves in one Write call.
 	Write []byte
 	// Message holds a message that does not arrive as one frame inside the
-	// window: 1 byte or more. Its length is the longest message in bytes that the
-	// Conn receives, unless Limits.MaxMessage (by default 1 MiB) is lower.
+	// window: 1 byte or more. Its length is the longest message in bytes that
+	// [Conn.Next] returns, unless Limits.MaxMessage (by default 1 MiB) is lower.
+	// [Conn.NextPiece] is for longer ones.
 	Message []byte
 }
 
@@ -61,6 +62,9 @@ type Conn struct {
 	message    []byte
 	length     int          // bytes of message in use
 	deflate    *connDeflate // nil without compression
+	maxMessage int64        // Limits.MaxMessage, where no message is put together
+	incoming   incoming     // the message being read in pieces
+	outgoing   outgoing     // the message being sent in pieces
 	ended      error
 }
 
@@ -87,11 +91,13 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 	case len(buffers.Message) < 1:
 		return &ConfigError{Field: "Buffers.Message", Value: len(buffers.Message), Range: "1 byte or more"}
 	}
+	c.read, c.write, c.message = buffers.Read, buffers.Write, buffers.Message
 	limits, err := options.Limits.WithDefaults()
 	if err != nil {
 		return err
 	}
-	limits.MaxMessage = min(limits.MaxMessage, int64(len(buffers.Message)))
+	c.maxMessage = limits.MaxMessage
+	limits.MaxMessage = c.longest(false)
 	if options.Deflate != nil {
 		config, err := options.Deflate.WithDefaults()
 		if err != nil {
@@ -100,7 +106,6 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 		options.Deflate = &config
 	}
 	c.stream, c.options = stream, options
-	c.read, c.write, c.message = buffers.Read, buffers.Write, buffers.Message
 	c.decoder, err = NewDecoder(role, &c.lifecycle, limits)
 	c.encoder = NewEncoder(role, &c.lifecycle, options.MaskKey)
 	return err
@@ -117,45 +122,64 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 // If the answer to a close frame cannot be written, Next returns both the frame
 // and the stream's error.
 //
+// After NextPiece returned a piece that is not the last of its message, the
+// error is [ErrReadingMixed], and the connection goes on.
+//
 // After a Send that failed, Next still returns what the peer sent before: its
 // close frame may say why the stream is gone.
 func (c *Conn) Next() (Message, error) {
 	if c.ended != nil {
 		return Message{}, c.ended
 	}
+	if c.incoming.open {
+		return Message{}, ErrReadingMixed
+	}
+	message, _, err := c.next(false)
+	return message, err
+}
+
+// next returns the next message, piece or control frame. final is false for
+// any piece of a message but its last.
+func (c *Conn) next(inPieces bool) (message Message, final bool, err error) {
+	c.setLongest(c.longest(inPieces))
+	if c.incoming.full {
+		if message, final, ok, err := c.inflatePiece(); ok || err != nil {
+			return message, final, err
+		}
+	}
 	for {
 		event, used, err := c.decoder.Decode(c.read[c.start:c.end])
 		c.start += used
 		if err != nil {
-			return Message{}, c.finish(c.answerViolation(err))
+			return Message{}, true, c.finish(c.answerViolation(err))
 		}
 		switch event.Kind {
 		case NeedMore:
 			if err := c.fill(); err != nil {
-				return Message{}, c.finish(err)
+				return Message{}, true, c.finish(err)
 			}
 		case Data:
-			if message, ok, err := c.takePiece(event); ok || err != nil {
-				return message, err
+			if message, final, ok, err := c.takeData(event, inPieces); ok || err != nil {
+				return message, final, err
 			}
 		case Ping:
 			if !c.options.ManualPong && c.lifecycle.State().Sending() {
 				if err := c.Send(PongMessage(event.Payload)); err != nil {
-					return Message{}, c.finish(err)
+					return Message{}, true, c.finish(err)
 				}
 			}
-			return Message{Opcode: OpPing, Payload: event.Payload}, nil
+			return Message{Opcode: OpPing, Payload: event.Payload}, true, nil
 		case Pong:
-			return Message{Opcode: OpPong, Payload: event.Payload}, nil
+			return Message{Opcode: OpPong, Payload: event.Payload}, true, nil
 		case Close:
 			c.ended = io.EOF
 			message := Message{Opcode: OpClose, Payload: event.Payload, Code: event.Code}
 			if !c.options.ManualClose && c.lifecycle.State().Sending() {
 				if err := c.sendClose(event.Code, ""); err != nil {
-					return message, err
+					return message, true, err
 				}
 			}
-			return message, nil
+			return message, true, nil
 		}
 	}
 }
@@ -175,11 +199,16 @@ func (c *Conn) answerViolation(err error) error {
 	return err
 }
 
-func (c *Conn) takePiece(event Event) (Message, bool, error) {
-	if event.Compressed {
-		return c.inflate(event)
+func (c *Conn) takeData(event Event, inPieces bool) (message Message, final, ok bool, err error) {
+	switch {
+	case inPieces:
+		return c.takePiece(event)
+	case event.Compressed:
+		message, ok, err = c.inflate(event)
+	default:
+		message, ok, err = c.take(event)
 	}
-	return c.take(event)
+	return message, true, ok, err
 }
 
 // take adds a piece to the message. A message that lies in the window as one
@@ -260,7 +289,7 @@ func readProgress(stream io.Reader, p []byte) (int, error) {
 func (c *Conn) Send(m Message) error {
 	switch m.Opcode {
 	case OpText, OpBinary:
-		if err := checkText(m); err != nil {
+		if err := c.mayBegin(m); err != nil {
 			return err
 		}
 		packed, compressed := c.compress(m.Payload)
@@ -290,7 +319,7 @@ func (c *Conn) SendFragmented(m Message, size int) error {
 	case size < 1:
 		return ErrFragmentSize
 	}
-	if err := checkText(m); err != nil {
+	if err := c.mayBegin(m); err != nil {
 		return err
 	}
 	opcode, rest := m.Opcode, m.Payload
@@ -323,11 +352,13 @@ func (c *Conn) sendClose(code CloseCode, reason string) error {
 	return c.flush(frame)
 }
 
-func checkText(m Message) error {
+// mayBegin reports what forbids a message, before it enters the window of the
+// compressor.
+func (c *Conn) mayBegin(m Message) error {
 	if m.Opcode == OpText && !m.isUTF8() {
 		return ErrTextNotUTF8
 	}
-	return nil
+	return c.encoder.mayBegin()
 }
 
 // sendFrame sends one data frame. One that fits the write buffer leaves in one

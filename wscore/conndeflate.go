@@ -17,6 +17,9 @@ func (c *Conn) enableDeflate(params DeflateParams, limits Limits) error {
 	if !params.Agreed {
 		return nil
 	}
+	if err := params.check(); err != nil {
+		return err
+	}
 	config := c.options.Deflate
 	if config == nil {
 		defaults, err := DeflateConfig{}.WithDefaults()

@@ -180,8 +180,8 @@ func (d *Decoder) judgeStart(p []byte) *ProtocolError {
 }
 
 // beginFrame checks a data frame's header against the limits and makes its
-// payload the current one. Lengths are compared as unsigned 64-bit numbers;
-// both are below 2^63, so their sum cannot wrap.
+// payload the current one. The length so far is within its limit, so that
+// nothing can wrap.
 func (d *Decoder) beginFrame(h Header) *ProtocolError {
 	d.first = h.Opcode != OpContinuation
 	if d.first {
@@ -190,13 +190,13 @@ func (d *Decoder) beginFrame(h Header) *ProtocolError {
 		d.messageLength, d.fragments, d.emptyFragments = 0, 0, 0
 		d.text.Reset()
 	}
-	if h.Length > uint64(d.limits.MaxFrame)+d.slack() {
+	if h.Length > d.wireLimit(d.limits.MaxFrame) {
 		return ErrFrameTooBig
 	}
-	d.messageLength += h.Length
-	if d.messageLength > uint64(d.limits.MaxMessage)+d.slack() {
+	if h.Length > d.wireLimit(d.limits.MaxMessage)-d.messageLength {
 		return ErrMessageTooBig
 	}
+	d.messageLength += h.Length
 	if d.fragments++; d.fragments > d.limits.MaxFragments {
 		return ErrTooManyFragments
 	}
@@ -210,13 +210,15 @@ func (d *Decoder) beginFrame(h Header) *ProtocolError {
 	return nil
 }
 
-// slack is how much longer than the message itself its compressed form may be:
-// what cannot be compressed is stored in blocks.
-func (d *Decoder) slack() uint64 {
+// wireLimit is how long a frame or message may be on the wire. The compressed
+// form of what cannot be compressed is longer than the message itself, by an
+// eighth for the simplest of compressors; its inflated length is judged by the
+// [Decompressor].
+func (d *Decoder) wireLimit(limit int64) uint64 {
 	if !d.compressed {
-		return 0
+		return uint64(limit)
 	}
-	return uint64(d.limits.MaxMessage)/64 + 64
+	return uint64(limit) + uint64(limit)/8 + 64
 }
 
 // payload takes what p holds of the current payload, from offset on.

@@ -29,7 +29,8 @@ type DeflateConfig struct {
 	// far the least memory.
 	Level int
 	// MaxRatio bounds how much larger than its compressed form a message may
-	// become beyond the first 64 KiB. Default: [DefaultMaxRatio]. Over it: 1009.
+	// become, judged after each 64 KiB of it and at the end of one longer than
+	// that. Default: [DefaultMaxRatio]. Over it: 1009.
 	MaxRatio int
 }
 
@@ -39,6 +40,7 @@ const (
 	DefaultMaxRatio         = 256
 	// maxWindowBits is the window of plain DEFLATE, 32 KiB.
 	maxWindowBits = 15
+	minWindowBits = 8
 )
 
 // WithDefaults returns c with each zero field replaced by its default, or a
@@ -49,8 +51,8 @@ func (c DeflateConfig) WithDefaults() (DeflateConfig, error) {
 		value               *int
 		normal, least, most int
 	}{
-		{"Deflate.SendWindowBits", &c.SendWindowBits, maxWindowBits, 8, 15},
-		{"Deflate.ReceiveWindowBits", &c.ReceiveWindowBits, maxWindowBits, 8, 15},
+		{"Deflate.SendWindowBits", &c.SendWindowBits, maxWindowBits, minWindowBits, maxWindowBits},
+		{"Deflate.ReceiveWindowBits", &c.ReceiveWindowBits, maxWindowBits, minWindowBits, maxWindowBits},
 		{"Deflate.Threshold", &c.Threshold, DefaultDeflateThreshold, 1, 1 << 30},
 		{"Deflate.Level", &c.Level, 1, 1, 9},
 		{"Deflate.MaxRatio", &c.MaxRatio, DefaultMaxRatio, 2, 1 << 20},
@@ -72,6 +74,21 @@ type DeflateParams struct {
 	Agreed                            bool
 	SendTakeover, ReceiveTakeover     bool
 	SendWindowBits, ReceiveWindowBits int
+
+	limited bool // the client limited our window, so the answer must name it
+}
+
+// check refuses windows that do not exist.
+func (p DeflateParams) check() error {
+	for _, field := range [...]struct {
+		name string
+		bits int
+	}{{"Agreed.SendWindowBits", p.SendWindowBits}, {"Agreed.ReceiveWindowBits", p.ReceiveWindowBits}} {
+		if field.bits < minWindowBits || field.bits > maxWindowBits {
+			return &ConfigError{Field: field.name, Value: field.bits, Range: "8 to 15"}
+		}
+	}
+	return nil
 }
 
 // The extension's name and parameters (RFC 7692 section 7.1).
@@ -96,13 +113,13 @@ type deflateTerms struct {
 // repeated or out of range, which makes an offer one to decline and an answer
 // one to fail on.
 func parseDeflate(element []byte) (terms deflateTerms, named, valid bool) {
-	name, rest, _ := bytes.Cut(element, []byte{';'})
+	name, rest, more := bytes.Cut(element, []byte{';'})
 	if !equalFold(bytes.Trim(name, " \t"), deflateName) {
 		return terms, false, false
 	}
-	for len(rest) > 0 {
+	for more {
 		var parameter []byte
-		parameter, rest, _ = bytes.Cut(rest, []byte{';'})
+		parameter, rest, more = bytes.Cut(rest, []byte{';'})
 		key, value, hasValue := bytes.Cut(parameter, []byte{'='})
 		key, value = bytes.Trim(key, " \t"), unquote(bytes.Trim(value, " \t"))
 		switch {
@@ -167,6 +184,7 @@ func AcceptDeflate(value []byte, config DeflateConfig) DeflateParams {
 		}
 		if offer.serverBits > 0 {
 			p.SendWindowBits = min(p.SendWindowBits, offer.serverBits)
+			p.limited = true
 		}
 		// Only a client that mentions its window can be told to lower it.
 		switch {
@@ -181,8 +199,9 @@ func AcceptDeflate(value []byte, config DeflateConfig) DeflateParams {
 }
 
 // appendAnswer appends the server's Sec-WebSocket-Extensions value. A window
-// is named where it is smaller than 15 bits, which covers every offered limit
-// but 15 itself.
+// is named where it is smaller than 15 bits, and the server's also where the
+// client offered a limit for it: that is how the offer is accepted (RFC 7692
+// section 7.1.2.1).
 func (p DeflateParams) appendAnswer(dst []byte) []byte {
 	dst = append(dst, deflateName...)
 	if !p.SendTakeover {
@@ -191,12 +210,12 @@ func (p DeflateParams) appendAnswer(dst []byte) []byte {
 	if !p.ReceiveTakeover {
 		dst = append(append(dst, "; "...), clientNoTakeover...)
 	}
-	dst = appendBits(dst, serverWindowBits, p.SendWindowBits)
-	return appendBits(dst, clientWindowBits, p.ReceiveWindowBits)
+	dst = appendBits(dst, serverWindowBits, p.SendWindowBits, p.limited)
+	return appendBits(dst, clientWindowBits, p.ReceiveWindowBits, false)
 }
 
-func appendBits(dst []byte, name string, bits int) []byte {
-	if bits == maxWindowBits {
+func appendBits(dst []byte, name string, bits int, always bool) []byte {
+	if bits == maxWindowBits && !always {
 		return dst
 	}
 	dst = append(append(append(dst, "; "...), name...), '=')
@@ -212,7 +231,7 @@ func (c DeflateConfig) appendOffer(dst []byte) []byte {
 	if !c.SendTakeover {
 		dst = append(append(dst, "; "...), clientNoTakeover...)
 	}
-	dst = appendBits(dst, serverWindowBits, c.ReceiveWindowBits)
+	dst = appendBits(dst, serverWindowBits, c.ReceiveWindowBits, false)
 	dst = append(append(dst, "; "...), clientWindowBits...)
 	if c.SendWindowBits < maxWindowBits {
 		dst = strconv.AppendInt(append(dst, '='), int64(c.SendWindowBits), 10)

@@ -69,6 +69,17 @@ func (e *Encoder) DataHeader(opcode Opcode, fin bool, length int) (Header, error
 	return e.header(opcode, fin, length), nil
 }
 
+// mayBegin reports what forbids a new message, if anything.
+func (e *Encoder) mayBegin() error {
+	if _, err := e.lifecycle.Apply(SendMessage); err != nil {
+		return err
+	}
+	if e.unfinished {
+		return ErrFragmentOrder
+	}
+	return nil
+}
+
 // AppendMessage appends a whole message in one frame to dst (RFC 6455 section
 // 5.6); text must be UTF-8. For a server that is header and payload; for a
 // client the appended payload is masked, and payload itself is left alone.
@@ -76,11 +87,8 @@ func (e *Encoder) AppendMessage(dst []byte, opcode Opcode, payload []byte) ([]by
 	if opcode != OpText && opcode != OpBinary {
 		return dst, ErrNotDataOpcode
 	}
-	if _, err := e.lifecycle.Apply(SendMessage); err != nil {
+	if err := e.mayBegin(); err != nil {
 		return dst, err
-	}
-	if e.unfinished {
-		return dst, ErrFragmentOrder
 	}
 	if opcode == OpText && !utf8.Valid(payload) {
 		return dst, ErrTextNotUTF8

@@ -85,6 +85,8 @@ var (
 	ErrNotDataOpcode      = local("5.6", "a data message is text or binary")
 	ErrNotPingOrPong      = local("5.5", "this control frame must be a ping or a pong")
 	ErrFragmentOrder      = local("5.4", "continuation without a message begun, or new message inside an unfinished one")
+	ErrReadingMixed       = local("5.4", "one message must be read by Next alone or by NextPiece alone")
+	ErrCompressor         = local("5.4", "compressor failed in the middle of a message")
 	ErrFragmentSize       = local("5.4", "fragment size must be at least 1")
 )
 

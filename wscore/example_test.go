@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/tandem-ws/tandem/wscore"
 )
@@ -158,4 +159,42 @@ func ExampleConnect() {
 	}
 	// Output:
 	// true 503
+}
+
+// A file that is larger than all buffers, sent and received in pieces.
+func ExampleConn_NextPiece() {
+	clientSide, serverSide := net.Pipe()
+	options := wscore.Options{Limits: wscore.Limits{MaxMessage: 1 << 30}}
+	file := strings.NewReader(strings.Repeat("0123456789", 100_000))
+	sent := make(chan error)
+	go func() {
+		c, err := wscore.NewConn(clientSide, wscore.Client, buffers(), options)
+		block := make([]byte, 4096)
+		for final := false; err == nil && !final; {
+			var n int
+			n, err = file.Read(block)
+			if final = err == io.EOF; final {
+				err = nil // the last piece may be empty
+			}
+			if err == nil {
+				err = c.SendPiece(wscore.Binary(block[:n]), final)
+			}
+		}
+		sent <- err
+	}()
+
+	c, err := wscore.NewConn(serverSide, wscore.Server, buffers(), options)
+	total := 0
+	for final := false; err == nil && !final; {
+		var piece wscore.Message
+		piece, final, err = c.NextPiece()
+		if piece.IsData() { // pings have been answered
+			total += len(piece.Payload) // the payload is borrowed until the following NextPiece
+		} else {
+			final = piece.IsClose()
+		}
+	}
+	fmt.Println(total, err, <-sent)
+	// Output:
+	// 1000000 <nil> <nil>
 }

@@ -18,6 +18,8 @@ type Inflater struct {
 	state inflateState
 	final bool // the current block is marked as the last
 
+	window int // the furthest that a match may reach back; 0 for all of DEFLATE's
+
 	stored   int // bytes of a stored block still to copy
 	length   int // bytes of a match still to copy,
 	distance int // from this far back
@@ -69,7 +71,7 @@ const (
 
 // Reset makes the inflater ready for a new message.
 func (z *Inflater) Reset() {
-	z.bits, z.count, z.state, z.final, z.stored, z.length = 0, 0, blockHeader, false, 0, 0
+	z.bits, z.count, z.state, z.final, z.stored, z.length, z.window = 0, 0, blockHeader, false, 0, 0, 0
 }
 
 // AtBoundary reports whether the input ended where a message may end: between
@@ -81,7 +83,10 @@ func (z *Inflater) AtBoundary() bool { return z.state == blockHeader && z.count 
 // dictionary what came before the message. It returns how much of out is used
 // now and how much of source was taken.
 func (z *Inflater) Inflate(out []byte, used int, source, dictionary []byte) (produced, taken int, status InflateStatus) {
-	w := inflateRun{Inflater: z, out: out, used: used, source: source, dictionary: dictionary}
+	w := inflateRun{Inflater: z, out: out, used: used, source: source, dictionary: dictionary, furthest: z.window}
+	if w.furthest == 0 {
+		w.furthest = 1 << maxWindowBits
+	}
 	for {
 		var status InflateStatus
 		var more bool
@@ -124,6 +129,7 @@ type inflateRun struct {
 	source     []byte
 	taken      int
 	dictionary []byte
+	furthest   int
 }
 
 // fill takes whole bytes of input until 56 bits or more are at hand.
@@ -376,7 +382,7 @@ func (w *inflateRun) symbols() (InflateStatus, bool) {
 		}
 		distance := int(rule.base) + int(pending&(1<<distanceExtra-1))
 		w.drop(used)
-		if distance > w.used+len(w.dictionary) {
+		if distance > w.used+len(w.dictionary) || distance > w.furthest {
 			return InflateCorrupt, false
 		}
 		w.length, w.distance = length, distance

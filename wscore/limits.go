@@ -10,10 +10,11 @@ import (
 // code named there (RFC 6455 sections 7.4.1 and 10.4). What is exactly at a
 // limit passes. The counts go up to 2147483647.
 type Limits struct {
-	// MaxFrame is the longest payload of one frame in bytes.
-	// Default: MaxMessage. Over it: 1009.
+	// MaxFrame is the longest payload of one frame in bytes; a compressed one may
+	// be longer by an eighth and 64 bytes. Default: MaxMessage. Over it: 1009.
 	MaxFrame int64
-	// MaxMessage is the longest message in bytes, all fragments together.
+	// MaxMessage is the longest message in bytes, all fragments together and
+	// inflated; its compressed form may be longer by an eighth and 64 bytes.
 	// Default: [DefaultMaxMessage]. Over it: 1009, at the header, before any
 	// payload is read.
 	MaxMessage int64

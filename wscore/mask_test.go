@@ -26,28 +26,50 @@ func TestMaskOfTheRFCsExample(t *testing.T) {
 
 func TestMaskFitsTheDefinitionAtEveryLengthAndOffset(t *testing.T) {
 	const key = 0xD4C3B2A1
-	memory := make([]byte, 8+300)
-	for offset := range 8 {
-		for length := range 300 {
-			for i := range memory {
-				memory[i] = byte(i * 7)
+	for _, way := range []struct {
+		name string
+		mask func(p []byte, key uint32) uint32
+	}{
+		{"Mask", Mask},
+		{"words alone", func(p []byte, key uint32) uint32 {
+			maskWords(p, key)
+			return bits.RotateLeft32(key, -8*(len(p)%4))
+		}},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			memory := make([]byte, 40+520)
+			for offset := range 40 { // every place within a vector of 32 bytes
+				for _, length := range append(lengthsTo(300), 383, 384, 385, 511, 512, 513) {
+					for i := range memory {
+						memory[i] = byte(i * 7)
+					}
+					want := bytes.Clone(memory)
+					maskByDefinition(want[offset:offset+length], key)
+					next := way.mask(memory[offset:offset+length], key)
+					if !bytes.Equal(memory, want) {
+						t.Fatalf("offset %d, length %d differs", offset, length)
+					}
+					if turned := bits.RotateLeft32(key, -8*(length%4)); next != turned {
+						t.Fatalf("length %d turned the key to %08x, want %08x", length, next, turned)
+					}
+				}
 			}
-			want := bytes.Clone(memory)
-			maskByDefinition(want[offset:offset+length], key)
-			next := Mask(memory[offset:offset+length], key)
-			if !bytes.Equal(memory, want) {
-				t.Fatalf("offset %d, length %d differs", offset, length)
-			}
-			if turned := bits.RotateLeft32(key, -8*(length%4)); next != turned {
-				t.Fatalf("length %d turned the key to %08x, want %08x", length, next, turned)
-			}
-		}
+		})
 	}
+}
+
+func lengthsTo(most int) []int {
+	lengths := make([]int, most+1)
+	for i := range lengths {
+		lengths[i] = i
+	}
+	return lengths
 }
 
 func FuzzMask(f *testing.F) {
 	f.Add([]byte("Hello"), uint32(0x3D21FA37), uint8(0), uint16(2), uint16(3))
 	f.Add(bytes.Repeat([]byte{0xA5}, 200), uint32(1), uint8(3), uint16(65), uint16(7))
+	f.Add(bytes.Repeat([]byte{0x5A}, 1000), uint32(0x01020304), uint8(5), uint16(129), uint16(640))
 	f.Fuzz(func(t *testing.T, data []byte, key uint32, offset uint8, first, second uint16) {
 		memory := append(make([]byte, offset%16), data...)
 		p := memory[offset%16:]
@@ -75,7 +97,7 @@ func FuzzMask(f *testing.F) {
 
 func BenchmarkMask(b *testing.B) {
 	const key = 0x3D21FA37
-	for _, size := range []int{16, 128, 1 << 10, 64 << 10} {
+	for _, size := range []int{16, 64, 128, 1 << 10, 64 << 10} {
 		p, from := make([]byte, size), make([]byte, size)
 		for _, way := range []struct {
 			name string
@@ -83,6 +105,7 @@ func BenchmarkMask(b *testing.B) {
 		}{
 			{"Mask", func() { Mask(p, key) }},
 			{"copy", func() { copy(p, from) }},
+			{"words", func() { maskWords(p, key) }},
 			{"byte by byte", func() { maskByDefinition(p, key) }},
 		} {
 			b.Run(way.name+"/"+sizeName(size), func(b *testing.B) {

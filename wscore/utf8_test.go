@@ -1,6 +1,7 @@
 package wscore
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -131,12 +132,67 @@ func FuzzTextValidator(f *testing.F) {
 	})
 }
 
+// The vector path judges 32 bytes at a time and skips 128, so every byte with
+// every kind of second byte stands at each kind of place: at the start, over the
+// edges of blocks, in the last block, at the end.
+func TestValidTextAgreesWithTheStandardLibraryAtEveryPlace(t *testing.T) {
+	seconds := "\x00\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xe0\xed\xf0\xf4\xff"
+	for _, length := range []int{8, 17, 33, 35, 64, 200} {
+		for _, at := range []int{0, 1, 2, 28, 29, 30, 31, 32, 33, 62, 63, 158, 159, 160, 161, length - 4, length - 3, length - 2} {
+			if at < 0 || at+2 > length {
+				continue
+			}
+			for _, fill := range []string{"a", "\xe5\xa4\xa9"} {
+				p := []byte(strings.Repeat(fill, length))[:length]
+				if fill != "a" {
+					p = append(p[:length-length%3], "aa"[:length%3]...)
+				}
+				was := string(p)
+				for pair := range 256 * len(seconds) {
+					p[at], p[at+1] = byte(pair/len(seconds)), seconds[pair%len(seconds)]
+					for more := range 3 { // and continuations after the pair
+						if more > 0 {
+							if at+1+more >= length {
+								break
+							}
+							p[at+1+more] = 0x80
+						}
+						if got, want := validText(p), utf8.Valid(p); got != want {
+							t.Fatalf("% x of %d bytes %q at %d, %d more: %v", p[at:at+2], length, fill, at, more, got)
+						}
+					}
+					copy(p[at:], was[at:min(at+4, length)])
+				}
+			}
+		}
+	}
+}
+
+func FuzzValidText(f *testing.F) {
+	f.Add([]byte("天地玄黃"), uint8(40), []byte("\xf0\x9f\x91"))
+	f.Add([]byte("plain"), uint8(60), []byte("\xed\xa0\x80"))
+	f.Add([]byte("\xc3"), uint8(1), []byte("x"))
+	f.Fuzz(func(t *testing.T, unit []byte, times uint8, end []byte) {
+		if len(unit) > 64 {
+			unit = unit[:64]
+		}
+		p := append(bytes.Repeat(unit, int(times)), end...)
+		for from := range min(len(p), 3) + 1 {
+			if got, want := validText(p[from:]), utf8.Valid(p[from:]); got != want {
+				t.Fatalf("%q is %v", p[from:], got)
+			}
+		}
+	})
+}
+
 func BenchmarkTextValidator(b *testing.B) {
 	for _, text := range []struct{ name, unit string }{
 		{"ASCII", "The quick brown fox jumps over. "},
+		{"JSON", `{"id":12345,"city":"Köln","tags":["a","b"],"ok":true,"n":3.25},`},
 		{"CJK", "天地玄黃宇宙洪荒日月盈昃"},
+		{"emoji", "ok 👍 done 🎉🚀 see you é à 天 "},
 	} {
-		for _, size := range []int{128, 1 << 10, 64 << 10} {
+		for _, size := range []int{16, 64, 128, 1 << 10, 64 << 10} {
 			p := []byte(strings.Repeat(text.unit, size/len(text.unit)+1))[:size]
 			b.Run(text.name+"/"+sizeName(size), func(b *testing.B) {
 				b.SetBytes(int64(size))

@@ -23,6 +23,7 @@ func newActor(s settings) (http.Handler, func(), error) {
 		return &session{everyone: everyone}, nil
 	}, actor.ServerConfig{
 		MaxMessageBytes: maxMessage,
+		Deflate:         s.compression(),
 		Mailbox:         split.MailboxConfig{MaxBytes: 4 * maxMessage, MaxFrames: 1 << 16},
 	})
 	if err != nil {

@@ -12,23 +12,33 @@ import (
 )
 
 // newCore echoes with a synchronous wscore.Conn and a goroutine a connection.
-func newCore(settings) (http.Handler, func(), error) {
+func newCore(s settings) (http.Handler, func(), error) {
+	options := wscore.Options{Limits: wscore.Limits{MaxMessage: maxMessage}, Deflate: s.compression()}
+	if options.Deflate != nil {
+		config, err := options.Deflate.WithDefaults()
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Deflate = &config
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stream, early, ok := accept(w, r)
+		stream, early, agreed, ok := accept(w, r, options.Deflate)
 		if !ok {
 			return
 		}
+		options := options
+		options.Agreed = agreed
 		go func() {
 			defer func() { _ = stream.Close() }()
-			echoCore(stream, early)
+			echoCore(stream, early, options)
 		}()
 	}), func() {}, nil
 }
 
-func echoCore(stream net.Conn, early []byte) {
+func echoCore(stream net.Conn, early []byte, options wscore.Options) {
 	conn, err := wscore.NewConn(readAfter{bytes.NewReader(early), stream}, wscore.Server, wscore.Buffers{
 		Read: make([]byte, 16<<10), Write: make([]byte, 16<<10), Message: make([]byte, maxMessage),
-	}, wscore.Options{Limits: wscore.Limits{MaxMessage: maxMessage}})
+	}, options)
 	if err != nil {
 		return
 	}
@@ -67,13 +77,14 @@ func lingerAfterClose(stream net.Conn) {
 }
 
 // accept performs the handshake through net/http.
-func accept(w http.ResponseWriter, r *http.Request) (stream net.Conn, early []byte, ok bool) {
+func accept(w http.ResponseWriter, r *http.Request, deflate *wscore.DeflateConfig) (stream net.Conn, early []byte, agreed wscore.DeflateParams, ok bool) {
 	upgrade, err := split.NewUpgrade(r, nil)
 	if err == nil {
-		stream, early, err = upgrade.Accept(w, wscore.Answer{}, 10*time.Second)
+		agreed = upgrade.Deflate(deflate)
+		stream, early, err = upgrade.Accept(w, wscore.Answer{Deflate: agreed}, 10*time.Second)
 	}
 	if err != nil && stream == nil {
 		split.Refuse(w, err)
 	}
-	return stream, early, err == nil
+	return stream, early, agreed, err == nil
 }

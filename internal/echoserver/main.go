@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/tandem-ws/tandem/wscore"
 )
 
 // maxMessage is larger than the largest message of the published conformance
@@ -22,7 +24,7 @@ const maxMessage = 16<<20 + 64<<10
 // settings are the flags.
 type settings struct {
 	addr, engine, readiness, debug string
-	broadcast                      bool
+	broadcast, deflate             bool
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -77,6 +79,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&s.readiness, "readiness", "park", "what wakes split and actor: park")
 	flags.StringVar(&s.debug, "debug", "", "address of GET /debug and /debug/pprof, none if empty")
 	flags.BoolVar(&s.broadcast, "broadcast", false, "send every message to every connection (engine actor)")
+	flags.BoolVar(&s.deflate, "deflate", false, "agree to permessage-deflate, with context takeover where offered")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -91,6 +94,15 @@ func parse(args []string) (settings, error) {
 		return s, errors.New("-broadcast needs -engine actor")
 	}
 	return s, nil
+}
+
+// compression is what -deflate asks for: everything, as a conformance suite
+// wants to see it.
+func (s settings) compression() *wscore.DeflateConfig {
+	if !s.deflate {
+		return nil
+	}
+	return &wscore.DeflateConfig{SendTakeover: true, ReceiveTakeover: true, Threshold: 1, MaxRatio: 1 << 20}
 }
 
 // engines make the handler of each layer, and what ends it.

@@ -11,20 +11,21 @@ import (
 )
 
 // newSplit echoes with the two halves and no actors.
-func newSplit(settings) (http.Handler, func(), error) {
+func newSplit(s settings) (http.Handler, func(), error) {
 	config, err := split.Config{
 		Limits:  wscore.Limits{MaxMessage: maxMessage},
+		Deflate: s.compression(),
 		Mailbox: split.MailboxConfig{MaxBytes: 4 * maxMessage, MaxFrames: 1 << 16},
 	}.WithDefaults()
 	if err != nil {
 		return nil, nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stream, early, ok := accept(w, r)
+		stream, early, agreed, ok := accept(w, r, config.Deflate)
 		if !ok {
 			return
 		}
-		reader, writer, err := split.New(wscore.Server, &config)
+		reader, writer, err := split.New(wscore.Server, &config, agreed)
 		if err != nil {
 			_ = stream.Close()
 			return

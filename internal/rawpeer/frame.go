@@ -1,8 +1,9 @@
 package rawpeer
 
 import (
-	"crypto/rand"
 	"encoding/binary"
+	"math/rand/v2"
+	"slices"
 )
 
 // The opcodes of RFC 6455 section 5.2.
@@ -21,6 +22,9 @@ const (
 	RSV2 byte = 2
 	RSV3 byte = 1
 )
+
+// maxHeader is the length of the longest header.
+const maxHeader = 14
 
 // MaxControlPayload is the longest payload a control frame may carry.
 const MaxControlPayload = 125
@@ -64,6 +68,11 @@ func AppendFrame(dst []byte, f Frame) []byte {
 
 // AppendFrames appends all frames, honestly encoded, to dst.
 func AppendFrames(dst []byte, frames ...Frame) []byte {
+	total := 0
+	for _, f := range frames {
+		total += maxHeader + len(f.Payload)
+	}
+	dst = slices.Grow(dst, total)
 	for _, f := range frames {
 		dst = AppendFrame(dst, f)
 	}
@@ -146,7 +155,9 @@ func mask(b []byte, key [4]byte) {
 	}
 }
 
+// newKey makes a mask that differs from frame to frame; a test peer has no
+// need for one that nobody can guess.
 func newKey() (key [4]byte) {
-	_, _ = rand.Read(key[:]) // crypto/rand.Read never fails
+	binary.LittleEndian.PutUint32(key[:], rand.Uint32())
 	return key
 }

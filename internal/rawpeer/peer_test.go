@@ -251,6 +251,24 @@ func TestExpectEOFTellsAnEndFromSilenceAndFromSpeech(t *testing.T) {
 	}
 }
 
+func TestPeekConsumesNothing(t *testing.T) {
+	client, server := peers(t)
+	if _, err := client.Peek(time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("silence: got %v", err)
+	}
+	must(t, server.Ping([]byte("beat")))
+	for range 2 {
+		first, err := client.Peek(0)
+		must(t, err)
+		if first != 0x80|OpPing {
+			t.Fatalf("first octet %#x", first)
+		}
+	}
+	if f, err := client.ReadFrame(); err != nil || string(f.Payload) != "beat" {
+		t.Fatalf("got %+v %v", f, err)
+	}
+}
+
 func TestEveryReadHasADeadline(t *testing.T) {
 	client, _ := peers(t)
 	client.Timeout = 10 * time.Millisecond

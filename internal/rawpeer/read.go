@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 )
 
@@ -237,11 +238,18 @@ func (p *Peer) ReadMessage() (Event, error) {
 // left in time.
 var ErrNotEnded = errors.New("the remote peer did not end the connection in time")
 
-// Await waits until the remote peer has said something, without reading it.
-func (p *Peer) Await() error {
-	if err := p.armRead(); err != nil {
-		return err
+// Peek waits up to a timeout, zero being the peer's own, until the remote peer
+// has said something, and returns its first octet without consuming it.
+func (p *Peer) Peek(timeout time.Duration) (byte, error) {
+	if timeout <= 0 {
+		timeout = p.timeout()
 	}
-	_, err := p.reader.Peek(1)
-	return err
+	if err := p.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return 0, err
+	}
+	first, err := p.reader.Peek(1)
+	if err != nil {
+		return 0, err
+	}
+	return first[0], nil
 }

@@ -1,0 +1,149 @@
+package split
+
+import "github.com/tandem-ws/tandem/wscore"
+
+// readDeflate is what a reader needs for compressed messages. The inflater is
+// borrowed while a message is incomplete; the dictionary exists only where the
+// peer may take over context.
+type readDeflate struct {
+	decompressor wscore.Decompressor
+	dictionary   *Buffer
+	inflater     *wscore.Inflater
+}
+
+// writeDeflate is what a writer needs to compress. Compressors are borrowed
+// for one message; the dictionary exists only where context is taken over.
+type writeDeflate struct {
+	params     wscore.DeflateParams
+	sent       wscore.Dictionary
+	dictionary *Buffer
+}
+
+// enableDeflate makes both halves compress as agreed.
+func enableDeflate(r *Reader, w *Writer, params wscore.DeflateParams) {
+	config, pool := r.config, r.config.Pool
+	r.decoder.EnableDeflate()
+	r.deflate = &readDeflate{}
+	var memory []byte
+	if params.ReceiveTakeover {
+		r.deflate.dictionary = pool.Get(1 << params.ReceiveWindowBits)
+		memory, _ = r.deflate.dictionary.Resize(1 << params.ReceiveWindowBits)
+	}
+	r.deflate.decompressor = wscore.NewDecompressor(params, *config.Deflate, config.Limits, memory)
+	w.deflate = &writeDeflate{params: params}
+	if params.SendTakeover {
+		size := wscore.SendDictionarySize(*config.Deflate, params)
+		w.deflate.dictionary = pool.Get(size)
+		memory, _ = w.deflate.dictionary.Resize(size)
+		w.deflate.sent = wscore.NewDictionary(memory)
+	}
+}
+
+// inflating reports whether a compressed message is incomplete.
+func (d *readDeflate) inflating() bool { return d != nil && d.inflater != nil }
+
+// discard gives everything back.
+func (d *readDeflate) discard(pool *Pool) {
+	if d == nil {
+		return
+	}
+	d.endMessage(pool)
+	if d.dictionary != nil {
+		d.dictionary.Release()
+		d.dictionary = nil
+	}
+}
+
+func (d *readDeflate) endMessage(pool *Pool) {
+	if d.inflater != nil {
+		pool.inflaters.Put(d.inflater)
+		d.inflater = nil
+	}
+}
+
+// takeCompressed inflates a piece into the message being received and returns
+// the message when it is whole.
+func (r *Reader) takeCompressed(event wscore.Event) (*Buffer, error) {
+	d, pool := r.deflate, r.config.Pool
+	if event.First {
+		d.inflater = pool.inflater()
+		d.decompressor.Begin(d.inflater, event.Opcode)
+		r.message = pool.Get(min(inflatedGuess*len(event.Payload), trustBytes))
+	}
+	piece := event.Payload
+	for {
+		used, taken, full, done, err := d.decompressor.Write(r.message.memory[Headroom:], r.message.Len(), piece, event.Final)
+		r.message.end = Headroom + used
+		if err != nil {
+			return nil, err
+		}
+		piece = piece[taken:]
+		if full {
+			r.message = r.message.grown(inflatedGuess * used)
+			continue
+		}
+		if !done {
+			return nil, nil
+		}
+		d.endMessage(pool)
+		message := r.message
+		message.opcode, r.message = event.Opcode, nil
+		return message, nil
+	}
+}
+
+// inflatedGuess is how many times larger than its compressed form a message is
+// taken to be before it is known, and how fast its buffer grows.
+const inflatedGuess = 4
+
+// compress returns the message's compressed form where that was agreed and is
+// shorter. It runs when a message leaves the mailbox, never before: a message
+// that was compressed with takeover and then dropped would leave the peer
+// without what later ones refer to.
+func (w *Writer) compress(b *batch, message *Buffer) (*Buffer, bool) {
+	d := w.deflate
+	if d == nil || message.Len() < w.config.Deflate.Threshold {
+		return message, false
+	}
+	pool := w.config.Pool
+	z := pool.deflater(w.config.Deflate.Level, d.params.SendWindowBits)
+	defer pool.putDeflater(z, w.config.Deflate.Level, d.params.SendWindowBits)
+	packed := pool.Get(message.Len())
+	b.copies = append(b.copies, packed)
+	// What does not fit is longer than the message, and then not used.
+	compressed, ok := z.Append(packed.memory[Headroom:Headroom], message.Payload(), d.sent.Bytes(), d.params.SendWindowBits)
+	if !ok || len(compressed) >= message.Len() {
+		return message, false
+	}
+	packed.end, packed.opcode = Headroom+len(compressed), message.opcode
+	d.sent.Add(message.Payload())
+	return packed, true
+}
+
+// discard gives the dictionary back.
+func (d *writeDeflate) discard() {
+	if d != nil && d.dictionary != nil {
+		d.dictionary.Release()
+		d.dictionary, d.sent = nil, wscore.Dictionary{}
+	}
+}
+
+func (p *Pool) inflater() *wscore.Inflater {
+	if z, ok := p.inflaters.Get().(*wscore.Inflater); ok {
+		return z
+	}
+	return &wscore.Inflater{}
+}
+
+// deflater returns a compressor of that level. One that has served a small
+// window holds a machine for it, so compressors are kept apart by window.
+func (p *Pool) deflater(level, windowBits int) *wscore.Deflater {
+	if z, ok := p.deflaters[level][windowBits].Get().(*wscore.Deflater); ok {
+		return z
+	}
+	return wscore.NewDeflater(level)
+}
+
+func (p *Pool) putDeflater(z *wscore.Deflater, level, windowBits int) {
+	p.deflaters[level][windowBits].Put(z)
+}

@@ -1,0 +1,62 @@
+//go:build unix
+
+package split
+
+import (
+	"net"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/tandem-ws/tandem/internal/rawpeer"
+)
+
+func TestWaiterFitsTheStream(t *testing.T) {
+	onEveryStream(t, func(t *testing.T, server, _ net.Conn) {
+		_, plain := server.(syscall.Conn)
+		_, onDescriptor := newWaiter(&parkedTransport{conn: server}).(*descriptorWaiter)
+		equal(t, "waits on its descriptor", onDescriptor, plain)
+		// A wrapped connection may do more in its Read than the descriptor knows.
+		_, onDescriptor = newWaiter(&parkedTransport{conn: watch(server)}).(*descriptorWaiter)
+		equal(t, "waits on its descriptor though wrapped", onDescriptor, false)
+	})
+	_, onDescriptor := newWaiter(&parkedTransport{conn: &net.TCPConn{}}).(*descriptorWaiter)
+	equal(t, "waits on a descriptor that it has not", onDescriptor, false)
+}
+
+func TestNoBufferIsHeldWhileParkedOnADescriptor(t *testing.T) {
+	for _, name := range []string{"tcp", "unix"} {
+		t.Run(name, func(t *testing.T) {
+			server, client := streams[name](t)
+			defer goleak.VerifyNone(t)
+			defer client.Close()
+			h := park(t, server, "", nil)
+			defer h.Close()
+			h.Start()
+			equal(t, "InUse at the start", receive(t, "the reader to park", h.blocked), 0)
+			peer := rawpeer.New(client, rawpeer.Client)
+			for _, size := range []int{3, 5000, 100_000} {
+				for len(h.blocked) > 0 { // from the middle of a message
+					<-h.blocked
+				}
+				must(t, peer.Text(pattern7(size)))
+				h.finds(pattern7(size))
+				for receive(t, "the reader to park", h.blocked) != 0 {
+				}
+				equal(t, "InUse while parked", h.pool.InUse(), 0)
+			}
+		})
+	}
+}
+
+func TestResetIsTold(t *testing.T) {
+	server, client := streams["tcp"](t)
+	defer goleak.VerifyNone(t)
+	h := park(t, server, clientFrames(textFrame("parked")), nil)
+	defer h.Close()
+	h.Start()
+	h.finds("parked")
+	must(t, client.(*net.TCPConn).SetLinger(0), client.Close())
+	h.ends(syscall.ECONNRESET)
+}

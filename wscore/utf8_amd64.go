@@ -1,0 +1,83 @@
+//go:build !purego
+
+package wscore
+
+import (
+	"unicode/utf8"
+
+	"golang.org/x/sys/cpu"
+)
+
+// vectorText is the shortest text for the vector path: one block, and the last
+// block looks three bytes back.
+const vectorText = 32 + 3
+
+func validLongText(p []byte) bool {
+	n := len(p)
+	if n < vectorText || !cpu.X86.HasAVX2 {
+		return utf8.Valid(p)
+	}
+	if p[n-1] >= 0xC0 || p[n-2] >= 0xE0 || p[n-3] >= 0xF0 {
+		return false // the last character is cut off, which no next byte shows
+	}
+	return validAVX2(&p[0], n, &faults)
+}
+
+// validAVX2 judges the n bytes at p, vectorText or more, 32 at a time, except
+// for a character that is cut off at the end.
+//
+//go:noescape
+func validAVX2(p *byte, n int, t *faultTables) bool
+
+// faultTables has what the vector path looks up. Two bytes that follow each
+// other are wrong in the ways that all three tables name: for the first byte's
+// upper half, its lower half, and the second byte's upper half. After Keiser
+// and Lemire, "Validating UTF-8 in less than one instruction per byte", 2020.
+type faultTables struct {
+	firstHigh, firstLow, secondHigh [16]uint8
+
+	halfByte uint8 // one half of a byte
+	three    uint8 // taken from a byte, leaves 0x80 or more if it leads three bytes or more
+	four     uint8 // the same for four bytes
+	top      uint8 // the top bit
+}
+
+// The faults of two bytes that follow each other.
+const (
+	tooShort    = 1 << iota // a lead and no continuation
+	tooLong                 // ASCII and a continuation
+	twoForOne               // C0, C1: two bytes for what fits one
+	threeForTwo             // E0 80..9F
+	surrogate               // ED A0..BF
+	tooLarge                // F4 and up, 90..BF
+	fourEdge                // F0 80..8F: four bytes for what fits three; F5 and up, 80..8F: too large
+	continued               // two continuations: right in the third and fourth byte of a character only
+
+	always    = tooShort | tooLong | continued // whatever the first byte's lower half
+	large     = always | tooLarge | fourEdge   // F5..FF
+	continues = tooLong | twoForOne | continued
+)
+
+var faults = faultTables{
+	firstHigh: [16]uint8{
+		tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong,
+		continued, continued, continued, continued,
+		tooShort | twoForOne, tooShort, tooShort | threeForTwo | surrogate, tooShort | tooLarge | fourEdge,
+	},
+	firstLow: [16]uint8{
+		always | twoForOne | threeForTwo | fourEdge, always | twoForOne, always, always,
+		always | tooLarge, large, large, large,
+		large, large, large, large,
+		large, large | surrogate, large, large,
+	},
+	secondHigh: [16]uint8{
+		tooShort, tooShort, tooShort, tooShort, tooShort, tooShort, tooShort, tooShort,
+		continues | threeForTwo | fourEdge, continues | threeForTwo | tooLarge,
+		continues | surrogate | tooLarge, continues | surrogate | tooLarge,
+		tooShort, tooShort, tooShort, tooShort,
+	},
+	halfByte: 0x0F,
+	three:    0xE0 - 0x80,
+	four:     0xF0 - 0x80,
+	top:      0x80,
+}
