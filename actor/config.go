@@ -68,7 +68,8 @@ type ServerConfig struct {
 	// the peer. Default: 2. Range: 1 to 100. Over it: close code 1011.
 	PingMisses int
 
-	// Readiness wakes the readers. Default: [split.Parked].
+	// Readiness wakes the readers. Default: the cheapest of this system
+	// ([split.NewReadiness]); one may be shared by several servers.
 	Readiness split.Readiness
 	// Observer is told of everything, for metrics. Default: nobody.
 	Observer Observer
@@ -110,7 +111,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	fill(&c.PingInterval, defaultPingInterval)
 	fill(&c.PingMisses, defaultPingMisses)
 	if c.Readiness == nil {
-		c.Readiness = split.Parked{}
+		c.Readiness = split.NewReadiness()
 	}
 	if c.Observer == nil {
 		c.Observer = NopObserver{}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +133,9 @@ func serve(t *testing.T, newSession actor.NewSession, config actor.ServerConfig)
 	}
 	h := &harness{engine: engine, observer: newRecorder()}
 	config.Observer = h.observer
+	if os.Getenv("TANDEM_READINESS") == "parked" {
+		config.Readiness = split.Parked{} // the same tests, the other kind
+	}
 	if h.Server, err = actor.NewServer(engine, newSession, config); err != nil {
 		t.Fatal(err)
 	}

@@ -181,6 +181,7 @@ func TestMissedPongsDoNotCountWhileReadingIsPaused(t *testing.T) {
 		if n := s.Len(); n != 1 {
 			t.Errorf("%d connections open", n)
 		}
+		synctest.Wait() // orders the session's making of the channel before this
 		close(release)
 		_ = peer.Shut()
 		<-ended

@@ -31,7 +31,7 @@ type batch struct {
 	vectors  net.Buffers
 	out      net.Buffers // what is left of vectors during the write
 	open     int         // where the packed bytes that are in no vector yet begin
-	encoded  int         // messages that are in the vectors
+	encoded  []int       // payload bytes of each message that is in the vectors
 	controls []sentControl
 	pinged   bool
 	ended    bool      // the mailbox was shut: nothing more will come
@@ -58,7 +58,7 @@ func (b *batch) reset() {
 	b.messages, b.vectors, b.controls, b.copies = b.messages[:0], b.vectors[:0], b.controls[:0], b.copies[:0]
 	b.pongs, b.ping, b.closing, b.pinged = b.pongs[:0], nil, nil, false
 	b.ended = false
-	b.size, b.open, b.encoded = 0, 0, 0
+	b.size, b.open, b.encoded = 0, 0, b.encoded[:0]
 	if b.packed != nil {
 		b.packed.Release()
 		b.packed = nil
@@ -71,7 +71,7 @@ func (b *batch) reset() {
 func (w *Writer) encodeBatch(b *batch) {
 	if frame := w.alone(b); frame != nil {
 		b.vectors = append(b.vectors, frame)
-		b.encoded = 1
+		b.encoded = append(b.encoded, b.messages[0].Len())
 		return
 	}
 	b.packed = w.config.Pool.Get(b.packNeeded())
@@ -91,7 +91,7 @@ func (w *Writer) encodeBatch(b *batch) {
 			header.RSV = wscore.RSV1
 		}
 		w.packMessage(b, header, payload, message.Len() <= packLimit)
-		b.encoded++
+		b.encoded = append(b.encoded, payload.Len())
 	}
 	if b.closing != nil {
 		frame, err := w.encoder.AppendClose(b.packed.memory[Headroom:b.packed.end], b.closing.code, b.closing.reason)

@@ -79,7 +79,7 @@ func (r *Reader) takeCompressed(event wscore.Event) (*Buffer, error) {
 		}
 		piece = piece[taken:]
 		if full {
-			r.message = r.message.grown(inflatedGuess * used)
+			r.message = r.message.grown(inflatedRoom(used, r.config.Limits.MaxMessage))
 			continue
 		}
 		if !done {
@@ -96,6 +96,12 @@ func (r *Reader) takeCompressed(event wscore.Event) (*Buffer, error) {
 // taken to be before it is known, and how fast its buffer grows.
 const inflatedGuess = 4
 
+// inflatedRoom is how large a buffer becomes that used bytes have filled. There
+// are fewer of them than maxMessage, or the message would be too big already.
+func inflatedRoom(used int, maxMessage int64) int {
+	return int(min(inflatedGuess*int64(used), maxMessage))
+}
+
 // compress returns the message's compressed form where that was agreed and is
 // shorter. It runs when a message leaves the mailbox, never before: a message
 // that was compressed with takeover and then dropped would leave the peer
@@ -110,9 +116,10 @@ func (w *Writer) compress(b *batch, message *Buffer) (*Buffer, bool) {
 	defer pool.putDeflater(z, w.config.Deflate.Level, d.params.SendWindowBits)
 	packed := pool.Get(message.Len())
 	b.copies = append(b.copies, packed)
-	// What does not fit is longer than the message, and then not used.
+	// Append makes other memory for what does not fit, and by then has cut off
+	// four bytes; so nothing is used that is not shorter by as much.
 	compressed, ok := z.Append(packed.memory[Headroom:Headroom], message.Payload(), d.sent.Bytes(), d.params.SendWindowBits)
-	if !ok || len(compressed) >= message.Len() {
+	if !ok || len(compressed) > message.Len()-4 {
 		return message, false
 	}
 	packed.end, packed.opcode = Headroom+len(compressed), message.opcode

@@ -57,9 +57,11 @@ func (w *descriptorWaiter) try(descriptor uintptr) bool {
 // descriptorSource reads a descriptor once, without blocking.
 type descriptorSource struct{ descriptor int }
 
-func (s *descriptorSource) Read(p []byte) (int, error) {
+func (s *descriptorSource) Read(p []byte) (int, error) { return descriptorRead(s.descriptor, p) }
+
+func descriptorRead(descriptor int, p []byte) (int, error) {
 	for {
-		n, err := syscall.Read(s.descriptor, p)
+		n, err := syscall.Read(descriptor, p)
 		switch {
 		case err == syscall.EINTR:
 			continue

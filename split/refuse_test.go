@@ -54,6 +54,19 @@ func TestRefusalsAreAnsweredWithTheStatusAndFieldsDue(t *testing.T) {
 	}
 }
 
+func TestRequestMayHaveSoManyFields(t *testing.T) {
+	honest := httptest.NewRequest(http.MethodGet, "/", nil)
+	honest.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {key}}
+	honest.Header["X-Many"] = make([]string, wscore.MaxHeaderFields-4)
+	_, err := NewUpgrade(honest, nil)
+	must(t, err)
+	honest.Header.Add("X-Many", "one too many")
+	_, err = NewUpgrade(honest, nil)
+	var refusal *wscore.HandshakeError
+	equal(t, "error", errors.Is(err, wscore.ErrTooManyHeaderFields), true)
+	equal(t, "status", errors.As(err, &refusal) && refusal.Status == 431, true)
+}
+
 func TestRequestOfHTTP2IsRefused(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.ProtoMajor, r.ProtoMinor = 2, 0

@@ -21,9 +21,9 @@ type Upgrade struct {
 }
 
 // NewUpgrade judges the request (RFC 6455 section 4.2.1), which may have
-// [wscore.MaxHeaderFields] fields. checkOrigin decides
-// about its origin; nil means [wscore.SameOrigin]. The error is a
-// [*wscore.HandshakeError]; answer it with [Refuse].
+// [wscore.MaxHeaderFields] fields. checkOrigin decides about its origin; nil
+// means [wscore.SameOrigin]. The error is a [*wscore.HandshakeError]; answer
+// it with [Refuse].
 func NewUpgrade(r *http.Request, checkOrigin func(*http.Request) bool) (*Upgrade, error) {
 	u := &Upgrade{Request: r}
 	u.check.Line(r.Method, r.ProtoMajor, r.ProtoMinor)

@@ -91,7 +91,6 @@ func (w *Writer) Flush() (closeSent bool, err error) {
 		closeSent = closeSent || sent
 		if err != nil {
 			w.Shut()
-			w.deflate.discard()
 			w.config.Pool.batches.Put(b)
 			return closeSent, &TransportError{Operation: "write", Err: err}
 		}
@@ -106,10 +105,13 @@ func (w *Writer) Flush() (closeSent bool, err error) {
 }
 
 // send writes a batch. Its messages are counted and released whatever happens,
-// also if the transport panics.
+// also if the transport panics, and then nothing more will be written.
 func (w *Writer) send(b *batch) (closeSent bool, err error) {
 	written := false
 	defer func() {
+		if !written {
+			w.deflate.discard()
+		}
 		w.mailbox.settle(b.messages)
 		closeSent = w.finishBatch(b, written)
 	}()
@@ -139,8 +141,8 @@ func (w *Writer) write(b *batch) error {
 func (w *Writer) finishBatch(b *batch, written bool) (closeSent bool) {
 	observer := w.config.Observer
 	for i, message := range b.messages {
-		if written && i < b.encoded {
-			observer.FrameWritten(message.opcode, message.Len())
+		if written && i < len(b.encoded) {
+			observer.FrameWritten(message.opcode, b.encoded[i])
 		} else {
 			observer.FramesDropped(DropClosed, 1)
 		}

@@ -22,10 +22,7 @@ func (c *Conn) enableDeflate(params DeflateParams, limits Limits) error {
 	}
 	config := c.options.Deflate
 	if config == nil {
-		defaults, err := DeflateConfig{}.WithDefaults()
-		if err != nil {
-			return err
-		}
+		defaults, _ := DeflateConfig{}.WithDefaults() // no default is out of range
 		config = &defaults
 	}
 	d := &connDeflate{params: params, config: *config, deflater: NewDeflater(config.Level)}

@@ -2,6 +2,7 @@ package wscore
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"testing"
 )
@@ -191,6 +192,65 @@ func FuzzDeflateConn(f *testing.F) {
 		pieces, err := run(1 + int(chunk))
 		if !slices.Equal(pieces, whole) || err != wholeErr {
 			t.Fatalf("in pieces %q, %v; whole %q, %v", pieces, err, whole, wholeErr)
+		}
+	})
+}
+
+// FuzzPieces: whatever is read and sent in pieces and whole, in any order,
+// nothing panics, only what the API documents is refused, and what was written
+// is a clean beginning of a conversation.
+func FuzzPieces(f *testing.F) {
+	seedFrames(func(server bool, input []byte) {
+		f.Add(server, false, input, []byte("abcabcdefgabcaabbccddeeffgg"), uint8(0))
+		f.Add(server, true, input, []byte("aaaabdcbdcfaaaa"), uint8(5))
+	})
+	f.Fuzz(func(t *testing.T, server, compressed bool, input, script []byte, chunk uint8) {
+		role := roleOf(server)
+		options := Options{Deflate: &DeflateConfig{Threshold: 1}}
+		if compressed {
+			options.Agreed = DeflateParams{Agreed: true, SendTakeover: true, ReceiveTakeover: true, SendWindowBits: 9, ReceiveWindowBits: 9}
+		}
+		stream := &tape{in: bytes.Clone(input), chunk: int(chunk)}
+		c := newTestConn(t, stream, role, newBuffers(50), options)
+		last := Text([]byte("κόσμε"))
+		for i, op := range script[:min(len(script), 64)] {
+			var m Message
+			var err error
+			switch op % 7 {
+			case 0:
+				m, err = c.Next()
+			case 1:
+				m, _, err = c.NextPiece()
+			case 2:
+				err = c.SendPiece(last, op > 0x70)
+			case 3:
+				err = c.SendPiece(Text(script[i:]), op > 0x60)
+			case 4:
+				err = c.Send(last)
+			case 5:
+				err = c.Send(PingMessage(nil))
+			case 6:
+				if op > 0x68 {
+					err = c.Close(CloseNormal, "")
+				}
+			}
+			if op%7 < 2 && err == nil {
+				last = m
+			}
+			if op%7 >= 2 && err != nil {
+				if violation, ok := err.(*ProtocolError); !ok || violation.Side != Local || err == ErrCompressor {
+					t.Fatal(err)
+				}
+			}
+		}
+		peer := newTestConn(t, &tape{in: bytes.Clone(stream.out.Bytes())}, peerOf(role), newBuffers(1<<16), Options{Agreed: options.Agreed, ManualPong: true, ManualClose: true})
+		for {
+			if _, err := peer.Next(); err != nil {
+				if err != ErrConnectionLost && err != io.EOF {
+					t.Fatalf("% x was written: %v", stream.out.Bytes(), err)
+				}
+				return
+			}
 		}
 	})
 }

@@ -26,7 +26,8 @@ type DeflateConfig struct {
 	// Default: [DefaultDeflateThreshold].
 	Threshold int
 	// Level is how hard to try, 1 (fast) to 9. Default: 1, which also needs by
-	// far the least memory.
+	// far the least memory; the others, and a send window that is smaller than
+	// what is compressed, need a compressor of about 1 MiB.
 	Level int
 	// MaxRatio bounds how much larger than its compressed form a message may
 	// become, judged after each 64 KiB of it and at the end of one longer than

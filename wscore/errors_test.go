@@ -35,6 +35,7 @@ var remoteErrors = map[*ProtocolError]CloseCode{
 var localErrors = []*ProtocolError{
 	ErrSendAfterClose, ErrConnectionClosed, ErrControlPayload, ErrCloseCodeNotOnWire, ErrCloseReasonTooLong,
 	ErrTextNotUTF8, ErrNotDataOpcode, ErrNotPingOrPong, ErrFragmentOrder, ErrFragmentSize,
+	ErrReadingMixed, ErrCompressor,
 }
 
 func TestRemoteErrorsCarrySideClauseAndTheCodeThatIsDue(t *testing.T) {

@@ -268,6 +268,59 @@ func TestAgreedWindowsOutOfRangeAreRefusedByName(t *testing.T) {
 	}
 }
 
+// Settings are judged before anything happens on the stream.
+func TestDeflateConfigIsCheckedByEveryWayIn(t *testing.T) {
+	options := Options{Deflate: &DeflateConfig{Level: 10}}
+	stream := &tape{}
+	_, newErr := NewConn(stream, Server, newBuffers(100), options)
+	_, acceptErr := Accept(stream, newBuffers(100), AcceptOptions{Options: options})
+	_, _, connectErr := Connect(stream, newBuffers(100), ConnectOptions{Options: options, Host: "example"})
+	for _, err := range []error{newErr, acceptErr, connectErr} {
+		var config *ConfigError
+		if !errors.As(err, &config) || config.Field != "Deflate.Level" {
+			t.Error(err)
+		}
+	}
+	if stream.out.Len() > 0 {
+		t.Errorf("% x was written", stream.out.Bytes())
+	}
+}
+
+// Compression that one side does not know of, or cannot agree to, stays off.
+func TestCompressionIsOffUnlessBothSidesAgree(t *testing.T) {
+	for _, offer := range []string{"", "Sec-WebSocket-Extensions: x-other\r\n", "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n"} {
+		stream := &tape{in: []byte(strings.TrimSuffix(correctRequest, "\r\n") + offer + "\r\n")}
+		c, err := Accept(stream, handshakeBuffers(), AcceptOptions{Options: Options{Deflate: &DeflateConfig{}}})
+		if err != nil || c.Deflate().Agreed || strings.Contains(stream.out.String(), "Extensions") {
+			t.Errorf("%q: %v, answered %q", offer, err, stream.out.String())
+		}
+	}
+	// Two fields: the first that can be agreed to counts.
+	fields := "Sec-WebSocket-Extensions: x-other\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
+	stream := &tape{in: []byte(strings.TrimSuffix(correctRequest, "\r\n") + fields + "\r\n")}
+	c, err := Accept(stream, handshakeBuffers(), AcceptOptions{Options: Options{Deflate: &DeflateConfig{}}})
+	if err != nil || !c.Deflate().Agreed || !strings.Contains(stream.out.String(), "permessage-deflate; server_no_context_takeover") {
+		t.Errorf("%v, answered %q", err, stream.out.String())
+	}
+}
+
+// A server may choose compression once, and only as it was offered.
+func TestResponseCheckKnowsWhatWasAgreed(t *testing.T) {
+	config, err := DeflateConfig{SendTakeover: true, ReceiveTakeover: true}.WithDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := ResponseCheck{deflate: &config}
+	check.Field([]byte("Sec-WebSocket-Extensions"), []byte("permessage-deflate; client_max_window_bits=10"))
+	if got := check.Deflate(); !got.Agreed || got.SendWindowBits != 10 || check.refusedExtension {
+		t.Errorf("agreed on %+v", got)
+	}
+	check.Field([]byte("Sec-WebSocket-Extensions"), []byte("permessage-deflate"))
+	if !check.refusedExtension {
+		t.Error("a second choice was accepted")
+	}
+}
+
 // Sections 7.1.1 and 7.1.2: what the answer must repeat, and what makes an
 // offer one to decline or an answer one to fail on.
 func TestNegotiationBySection71(t *testing.T) {

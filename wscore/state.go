@@ -1,5 +1,8 @@
 package wscore
 
+// The diagram in README.md is made from the table below.
+//go:generate go test -run ^TestStateDiagramIsCurrent$ . -args -update-states
+
 // State is where an open connection stands on its way to the end
 // (RFC 6455 sections 5.5.1 and 7.1).
 type State uint8

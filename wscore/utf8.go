@@ -67,6 +67,10 @@ func cutOff(p []byte) int {
 	return 0
 }
 
+// longText is the shortest text for the vector path: one block of 32 bytes, and
+// the last block looks three bytes back.
+const longText = 32 + 3
+
 // validText reports whether p is UTF-8, as utf8.Valid does, but faster: short
 // ASCII is looked through a word at a time, long text in vectors where the
 // processor has them.
@@ -75,14 +79,14 @@ func validText(p []byte) bool {
 	if n < 8 {
 		return utf8.Valid(p)
 	}
-	if n > 32 {
+	if n >= longText {
 		return validLongText(p)
 	}
 	seen := binary.LittleEndian.Uint64(p[n-8:])
 	for rest := p; len(rest) > 8; rest = rest[8:] {
 		seen |= binary.LittleEndian.Uint64(rest)
 	}
-	return seen&0x8080808080808080 == 0 || utf8.Valid(p)
+	return seen&0x8080808080808080 == 0 || validShortText(p)
 }
 
 // Complete reports whether the text may end here: no character is cut off.

@@ -8,13 +8,10 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// vectorText is the shortest text for the vector path: one block, and the last
-// block looks three bytes back.
-const vectorText = 32 + 3
-
+// validLongText judges longText bytes or more.
 func validLongText(p []byte) bool {
 	n := len(p)
-	if n < vectorText || !cpu.X86.HasAVX2 {
+	if !cpu.X86.HasAVX2 {
 		return utf8.Valid(p)
 	}
 	if p[n-1] >= 0xC0 || p[n-2] >= 0xE0 || p[n-3] >= 0xF0 {
@@ -23,8 +20,19 @@ func validLongText(p []byte) bool {
 	return validAVX2(&p[0], n, &faults)
 }
 
-// validAVX2 judges the n bytes at p, vectorText or more, 32 at a time, except
-// for a character that is cut off at the end.
+// validShortText judges fewer than longText bytes. Zeros behind them, which are
+// ASCII, make them long enough; below 16 bytes that costs more than it saves.
+func validShortText(p []byte) bool {
+	if len(p) < 16 || !cpu.X86.HasAVX2 {
+		return utf8.Valid(p)
+	}
+	var padded [longText + 1]byte
+	copy(padded[:], p)
+	return validAVX2(&padded[0], len(padded), &faults)
+}
+
+// validAVX2 judges the n bytes at p, longText or more, 32 at a time, except for
+// a character that is cut off at the end.
 //
 //go:noescape
 func validAVX2(p *byte, n int, t *faultTables) bool

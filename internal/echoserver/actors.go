@@ -24,6 +24,7 @@ func newActor(s settings) (http.Handler, func(), error) {
 	}, actor.ServerConfig{
 		MaxMessageBytes: maxMessage,
 		Deflate:         s.compression(),
+		Readiness:       s.wake(),
 		Mailbox:         split.MailboxConfig{MaxBytes: 4 * maxMessage, MaxFrames: 1 << 16},
 	})
 	if err != nil {

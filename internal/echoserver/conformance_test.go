@@ -13,9 +13,17 @@ import (
 // Every engine passes every case strictly, compression included. The long
 // groups run shortened unless TANDEM_CONFORMANCE is "full".
 func TestServersConform(t *testing.T) {
-	for _, name := range []string{"core", "split", "actor"} {
+	for _, s := range []settings{
+		{engine: "core"},
+		{engine: "split", readiness: "poll"},
+		{engine: "split", readiness: "park"},
+		{engine: "actor", readiness: "poll"},
+		{engine: "actor", readiness: "park"},
+	} {
+		s.deflate = true
+		name := strings.TrimSuffix(s.engine+"-"+s.readiness, "-")
 		t.Run(name, func(t *testing.T) {
-			handler, stop, err := engines[name](settings{deflate: true})
+			handler, stop, err := engines[s.engine](s)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
 )
 
@@ -76,7 +77,7 @@ func parse(args []string) (settings, error) {
 	flags := flag.NewFlagSet("echoserver", flag.ContinueOnError)
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:9001", "address to listen on")
 	flags.StringVar(&s.engine, "engine", "actor", "layer that echoes: core, split or actor")
-	flags.StringVar(&s.readiness, "readiness", "park", "what wakes split and actor: park")
+	flags.StringVar(&s.readiness, "readiness", "poll", "what wakes split and actor: poll (epoll, Linux) or park")
 	flags.StringVar(&s.debug, "debug", "", "address of GET /debug and /debug/pprof, none if empty")
 	flags.BoolVar(&s.broadcast, "broadcast", false, "send every message to every connection (engine actor)")
 	flags.BoolVar(&s.deflate, "deflate", false, "agree to permessage-deflate, with context takeover where offered")
@@ -88,8 +89,8 @@ func parse(args []string) (settings, error) {
 		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case engines[s.engine] == nil:
 		return s, fmt.Errorf("-engine is %q, allowed is core, split or actor", s.engine)
-	case s.readiness != "park":
-		return s, fmt.Errorf("-readiness is %q, allowed is park", s.readiness)
+	case s.readiness != "park" && s.readiness != "poll":
+		return s, fmt.Errorf("-readiness is %q, allowed is poll or park", s.readiness)
 	case s.broadcast && s.engine != "actor":
 		return s, errors.New("-broadcast needs -engine actor")
 	}
@@ -103,6 +104,14 @@ func (s settings) compression() *wscore.DeflateConfig {
 		return nil
 	}
 	return &wscore.DeflateConfig{SendTakeover: true, ReceiveTakeover: true, Threshold: 1, MaxRatio: 1 << 20}
+}
+
+// wake is the readiness that -readiness names.
+func (s settings) wake() split.Readiness {
+	if s.readiness == "park" {
+		return split.Parked{}
+	}
+	return split.NewReadiness()
 }
 
 // engines make the handler of each layer, and what ends it.

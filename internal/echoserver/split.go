@@ -20,6 +20,7 @@ func newSplit(s settings) (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	readiness := s.wake()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		stream, early, agreed, ok := accept(w, r, config.Deflate)
 		if !ok {
@@ -30,8 +31,11 @@ func newSplit(s settings) (http.Handler, func(), error) {
 			_ = stream.Close()
 			return
 		}
-		e := &halves{reader: reader, writer: writer}
-		e.transport, _ = split.Parked{}.Attach(stream, early, e) // parking never fails
+		e := &halves{reader: reader, writer: writer, polled: s.readiness != "park"}
+		if e.transport, err = readiness.Attach(stream, early, e); err != nil {
+			_ = stream.Close()
+			return
+		}
 		writer.Bind(e.transport)
 		e.transport.Start()
 	}), func() {}, nil
@@ -45,6 +49,8 @@ type halves struct {
 	transport split.Transport
 	ending    bool // a close frame or a violation was received
 	once      sync.Once
+	wake      bool // a flush is due
+	polled    bool
 }
 
 func (e *halves) Fill(source io.Reader) error {
@@ -66,44 +72,64 @@ func (e *halves) Drain(err error) split.Verdict {
 		_ = e.transport.Close()
 		return split.Stop
 	}
-	wake := false
-	for !e.ending {
-		event, err := e.reader.Next()
-		wake = wake || event.Wake
-		switch {
-		case err != nil:
-			e.close(err.(*wscore.ProtocolError).Code)
-			return split.Park
-		case event.Kind == split.NeedMore:
-			if wake {
-				e.flush()
-			}
-			e.reader.Rest()
-			if e.reader.Unfinished() {
-				return split.ReadMore
-			}
-			return split.Park
-		case event.Kind == split.Message:
-			started, _ := e.writer.Send(event.Buffer) // a full mailbox shows in the next flush
-			wake = wake || started
-		case event.Kind == split.Close:
-			e.close(event.Code)
-		}
+	for !e.ending && e.handle() {
+	}
+	if e.wake {
+		e.wake = false
+		e.flush()
+	}
+	if e.ending {
+		return split.Park
+	}
+	e.reader.Rest()
+	if e.reader.Unfinished() {
+		return split.ReadMore
 	}
 	return split.Park
+}
+
+// handle deals with the next event and reports whether there was one.
+func (e *halves) handle() bool {
+	event, err := e.reader.Next()
+	e.wake = e.wake || event.Wake
+	switch {
+	case err != nil:
+		e.close(err.(*wscore.ProtocolError).Code)
+	case event.Kind == split.NeedMore:
+		return false
+	case event.Kind == split.Message:
+		wake, _ := e.writer.Send(event.Buffer) // a full mailbox shows in the next flush
+		e.wake = e.wake || wake
+	case event.Kind == split.Close:
+		e.close(event.Code)
+	}
+	return true
 }
 
 func (e *halves) close(code wscore.CloseCode) {
 	e.ending = true
 	e.reader.Discard()
-	e.writer.Close(code, "", false)
-	e.flush()
-	_ = e.transport.CloseWrite()
+	wake, _ := e.writer.Close(code, "", false)
+	e.wake = e.wake || wake
 	e.once.Do(func() { time.AfterFunc(time.Second, func() { _ = e.transport.Close() }) })
 }
 
+// flush writes what waits. A poll loop must not: the write may have to wait
+// for the very loop that it runs on.
 func (e *halves) flush() {
-	if _, err := e.writer.Flush(); err != nil {
+	if e.polled {
+		go e.write()
+		return
+	}
+	e.write()
+}
+
+func (e *halves) write() {
+	closeSent, err := e.writer.Flush()
+	switch {
+	case err != nil:
 		_ = e.transport.Close()
+	case closeSent:
+		_ = e.transport.CloseWrite() // the peer's end of the stream follows
 	}
 }

@@ -1,0 +1,302 @@
+package split
+
+import (
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// NewReadiness returns the cheapest readiness of this system: a [Poller] on
+// Linux, [Parked] elsewhere.
+func NewReadiness() Readiness { return NewPoller(0) }
+
+// Poller is the readiness for plain TCP on Linux: a few epoll loops watch all
+// connections, so that an idle one holds no goroutine, no buffer and no timer.
+// Reads and writes go straight to the descriptor. A connection of any other
+// kind, TLS among them, is parked instead ([Parked]).
+//
+// A loop's goroutine and its descriptors exist while it has connections.
+// Handlers run on it and must not block.
+type Poller struct {
+	loops []pollLoop
+	next  atomic.Uint32
+}
+
+// NewPoller returns a poller with that many loops; 0 means one per processor.
+func NewPoller(loops int) *Poller {
+	if loops < 1 {
+		loops = runtime.GOMAXPROCS(0)
+	}
+	return &Poller{loops: make([]pollLoop, loops)}
+}
+
+// String returns "epoll".
+func (p *Poller) String() string { return "epoll" }
+
+// Attach takes over the connection. Its descriptor is taken out of Go's own
+// poller: if it stayed there, each event would wake both.
+func (p *Poller) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return Parked{}.Attach(conn, early, handler)
+	}
+	remote := tcp.RemoteAddr()
+	descriptor, err := detach(tcp)
+	if err != nil {
+		return nil, err
+	}
+	t := &polled{descriptor: descriptor, remote: remote, handler: handler, early: early}
+	t.loop = &p.loops[int(p.next.Add(1))%len(p.loops)]
+	if err := t.loop.admit(t); err != nil {
+		_ = syscall.Close(descriptor)
+		return nil, err
+	}
+	return t, nil
+}
+
+// detach returns a descriptor of the connection that Go's poller does not
+// watch, and closes Go's own.
+func detach(conn *net.TCPConn) (descriptor int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var errno syscall.Errno
+	err = raw.Control(func(fd uintptr) {
+		var result uintptr
+		result, _, errno = syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0)
+		descriptor = int(result)
+	})
+	switch {
+	case err != nil:
+		return -1, err
+	case errno != 0:
+		return -1, os.NewSyscallError("fcntl", errno)
+	}
+	if err := conn.Close(); err != nil {
+		_ = syscall.Close(descriptor)
+		return -1, err
+	}
+	return descriptor, nil
+}
+
+// polled is a connection that a poller watches.
+type polled struct {
+	loop       *pollLoop
+	descriptor int
+	remote     net.Addr
+	handler    Handler
+
+	// uses counts system calls in flight; its top bit is set once the
+	// connection is closed. The descriptor is closed with the last of them, so
+	// that none ever meets a descriptor that was given to somebody else.
+	uses atomic.Uint32
+
+	mu       sync.Mutex
+	interest uint32        // what epoll watches for
+	writable chan struct{} // a writer waits for this to be closed
+
+	slot       int32 // guarded by the loop's lock, as are the next two
+	generation uint32
+	tasks      task // what the loop is asked to do
+
+	// Touched on the loop only.
+	early   []byte // what came with the handshake and is not read yet
+	started bool
+	paused  bool
+	stopped bool // the handler wants nothing more
+}
+
+// task is something that the loop does for a connection on request.
+type task uint8
+
+const (
+	taskStart task = 1 << iota
+	taskResume
+	taskClose
+)
+
+const closedBit = 1 << 31
+
+// acquire lets a system call begin; it reports false once closed.
+func (t *polled) acquire() bool {
+	for {
+		uses := t.uses.Load()
+		if uses&closedBit != 0 {
+			return false
+		}
+		if t.uses.CompareAndSwap(uses, uses+1) {
+			return true
+		}
+	}
+}
+
+// release ends a system call, and the descriptor with the last one.
+func (t *polled) release() {
+	if t.uses.Add(^uint32(0)) == closedBit {
+		_ = syscall.Close(t.descriptor) // nothing is left to be done about an error
+	}
+}
+
+// Start lets the handler be woken.
+func (t *polled) Start() { t.loop.post(t, taskStart) }
+
+// Resume ends a pause.
+func (t *polled) Resume() { t.loop.post(t, taskResume) }
+
+// Close closes the stream; the loop tells the handler.
+func (t *polled) Close() error {
+	for {
+		uses := t.uses.Load()
+		if uses&closedBit != 0 {
+			return nil
+		}
+		if t.uses.CompareAndSwap(uses, (uses+1)|closedBit) {
+			break // with a use of our own, until the descriptor is out of epoll
+		}
+	}
+	t.mu.Lock()
+	t.watch(0)
+	t.wakeWriter()
+	t.mu.Unlock()
+	t.release()
+	t.loop.post(t, taskClose)
+	return nil
+}
+
+// CloseWrite ends the sending direction.
+func (t *polled) CloseWrite() error {
+	if !t.acquire() {
+		return net.ErrClosed
+	}
+	defer t.release()
+	return os.NewSyscallError("shutdown", syscall.Shutdown(t.descriptor, syscall.SHUT_WR))
+}
+
+// RemoteAddr returns the address of the peer.
+func (t *polled) RemoteAddr() net.Addr { return t.remote }
+
+// Read reads the descriptor once, for the handler.
+func (t *polled) Read(p []byte) (int, error) { return descriptorRead(t.descriptor, p) }
+
+// watch sets what epoll watches the descriptor for; 0 takes it out altogether,
+// because a hang-up is reported whatever is asked for. The caller holds the
+// lock, and the descriptor is open.
+func (t *polled) watch(interest uint32) {
+	if interest == t.interest {
+		return
+	}
+	operation := syscall.EPOLL_CTL_MOD
+	switch {
+	case t.interest == 0:
+		operation = syscall.EPOLL_CTL_ADD
+	case interest == 0:
+		operation = syscall.EPOLL_CTL_DEL
+	}
+	t.interest = interest
+	event := syscall.EpollEvent{Events: interest, Fd: t.slot, Pad: int32(t.generation)}
+	// It fails only for want of kernel memory; the write and heartbeat limits
+	// then end the connection.
+	_ = syscall.EpollCtl(t.loop.epoll, operation, t.descriptor, &event)
+}
+
+const watchRead = syscall.EPOLLIN | syscall.EPOLLRDHUP
+
+// watchReading turns the watch for bytes on or off, unless closed.
+func (t *polled) watchReading(on bool) {
+	t.watched(func() {
+		if on {
+			t.watch(t.interest | watchRead)
+		} else {
+			t.watch(t.interest &^ watchRead)
+		}
+	})
+}
+
+// watched runs change under the lock, unless the stream is closed: then the
+// descriptor must not go back into epoll.
+func (t *polled) watched(change func()) bool {
+	if !t.acquire() {
+		return false
+	}
+	defer t.release()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.uses.Load()&closedBit != 0 {
+		return false
+	}
+	change()
+	return true
+}
+
+// ready deals with what epoll reported. It runs on the loop.
+func (t *polled) ready(events uint32) {
+	if events&(syscall.EPOLLOUT|syscall.EPOLLERR|syscall.EPOLLHUP) != 0 {
+		t.watched(func() {
+			t.watch(t.interest &^ syscall.EPOLLOUT)
+			t.wakeWriter()
+		})
+	}
+	if events&^syscall.EPOLLOUT != 0 && t.started && !t.paused && !t.stopped {
+		t.fill()
+	}
+}
+
+// fill reads once and lets the handler deal with it. After a short read whose
+// event said that the peer has gone, epoll reports again, because the watch is
+// level-triggered: the stream is always read to its end.
+func (t *polled) fill() {
+	if !t.acquire() {
+		return // the loop is about to tell the handler
+	}
+	err := t.handler.Fill(t)
+	t.release()
+	if err != ErrWouldBlock {
+		t.follow(t.handler.Drain(err))
+	}
+}
+
+// follow does what the handler wants next.
+func (t *polled) follow(verdict Verdict) {
+	t.paused = verdict == Pause
+	t.stopped = t.stopped || verdict == Stop
+	t.watchReading(!t.paused && !t.stopped && len(t.early) == 0)
+}
+
+// run does what was asked for. It runs on the loop.
+func (t *polled) run(tasks task) {
+	if tasks&taskClose != 0 {
+		if !t.stopped {
+			t.stopped = true
+			t.handler.Drain(net.ErrClosed)
+		}
+		return
+	}
+	if tasks&taskStart != 0 {
+		t.started = true
+		if len(t.early) == 0 {
+			t.follow(Park)
+		}
+	}
+	if tasks&taskResume != 0 && t.paused {
+		t.follow(t.handler.Drain(nil)) // what was read and not delivered
+	}
+	for len(t.early) > 0 && t.started && !t.paused && !t.stopped {
+		source := bytesSource{rest: t.early}
+		err := t.handler.Fill(&source)
+		t.early = source.rest
+		if len(t.early) == 0 {
+			t.early = nil
+		}
+		if err == ErrWouldBlock {
+			break
+		}
+		t.follow(t.handler.Drain(err))
+	}
+}
+
+var _ io.Reader = (*polled)(nil)

@@ -1,0 +1,198 @@
+package split
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// pollLoop is one epoll instance and the goroutine that waits in it, while it
+// has connections.
+type pollLoop struct {
+	mu       sync.Mutex
+	epoll    int
+	wake     int // an eventfd that ends a wait
+	running  bool
+	sleeping bool // the goroutine waits, or is about to
+	members  int
+	slots    []*polled
+	free     []int32
+	tasks    []*polled // connections with something to do
+	issued   uint32    // generations handed out
+}
+
+// pollBatch is how many events one wait takes.
+const pollBatch = 128
+
+// admit makes room for a connection and starts the loop if it is the first.
+func (l *pollLoop) admit(t *polled) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.running {
+		if err := l.start(); err != nil {
+			return err
+		}
+	}
+	l.members++
+	l.issued++
+	t.generation = l.issued
+	if n := len(l.free); n > 0 {
+		t.slot = l.free[n-1]
+		l.free = l.free[:n-1]
+		l.slots[t.slot] = t
+		return nil
+	}
+	t.slot = int32(len(l.slots))
+	l.slots = append(l.slots, t)
+	return nil
+}
+
+// start opens the epoll instance. The caller holds the lock.
+func (l *pollLoop) start() error {
+	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	wake, _, errno := syscall.Syscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if errno != 0 {
+		_ = syscall.Close(epoll)
+		return os.NewSyscallError("eventfd2", errno)
+	}
+	// Edge-triggered, so that it need never be read.
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | -syscall.EPOLLET, Fd: -1}
+	if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, int(wake), &event); err != nil {
+		_ = syscall.Close(epoll)
+		_ = syscall.Close(int(wake))
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	l.epoll, l.wake, l.running, l.sleeping = epoll, int(wake), true, false
+	go l.loop()
+	return nil
+}
+
+// post asks the loop to do something for a connection.
+func (l *pollLoop) post(t *polled, what task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slots[t.slot] != t {
+		return // it has left
+	}
+	if t.tasks == 0 {
+		l.tasks = append(l.tasks, t)
+	}
+	t.tasks |= what
+	if l.sleeping {
+		l.sleeping = false
+		one := [8]byte{0: 1}
+		_, _ = syscall.Write(l.wake, one[:]) // fails only when a wake-up is due anyway
+	}
+}
+
+func (l *pollLoop) loop() {
+	var events [pollBatch]syscall.EpollEvent
+	busy := false
+	for {
+		did, more := l.runTasks()
+		if !more {
+			return
+		}
+		busy = busy || did
+		timeout := 0
+		if !busy {
+			if !l.sleep() {
+				continue // something was posted meanwhile
+			}
+			timeout = -1
+		}
+		n, err := syscall.EpollWait(l.epoll, events[:], timeout)
+		if err != nil && err != syscall.EINTR {
+			// Impossible with descriptors of our own; going on would spin.
+			panic(os.NewSyscallError("epoll_wait", err))
+		}
+		l.awake()
+		for i := range max(n, 0) {
+			if t := l.member(&events[i]); t != nil {
+				t.ready(events[i].Events)
+			}
+		}
+		// After work the loop looks once more before it sleeps, and lets those
+		// run whom it has just given something to do.
+		if busy = n > 0; busy {
+			runtime.Gosched()
+		}
+	}
+}
+
+// sleep announces that the loop is about to wait, unless there is work.
+func (l *pollLoop) sleep() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sleeping = len(l.tasks) == 0
+	return l.sleeping
+}
+
+func (l *pollLoop) awake() {
+	l.mu.Lock()
+	l.sleeping = false
+	l.mu.Unlock()
+}
+
+// member returns the connection that an event is for, or nil if that one has
+// left and the slot may be another's.
+func (l *pollLoop) member(event *syscall.EpollEvent) *polled {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if event.Fd < 0 || int(event.Fd) >= len(l.slots) {
+		return nil
+	}
+	if t := l.slots[event.Fd]; t != nil && t.generation == uint32(event.Pad) {
+		return t
+	}
+	return nil
+}
+
+// runTasks does what was posted. more is false when the last connection has
+// left; the loop is then closed.
+func (l *pollLoop) runTasks() (did, more bool) {
+	for {
+		l.mu.Lock()
+		if len(l.tasks) == 0 {
+			more := l.members > 0
+			if !more {
+				l.stop()
+			}
+			l.mu.Unlock()
+			return did, more
+		}
+		t := l.tasks[0]
+		l.tasks[0] = nil
+		if l.tasks = l.tasks[1:]; len(l.tasks) == 0 {
+			l.tasks = nil
+		}
+		tasks := t.tasks
+		t.tasks = 0
+		l.mu.Unlock()
+		did = true
+		t.run(tasks)
+		if tasks&taskClose != 0 {
+			l.leave(t)
+		}
+	}
+}
+
+// leave gives up a connection's slot.
+func (l *pollLoop) leave(t *polled) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slots[t.slot] = nil
+	l.free = append(l.free, t.slot)
+	l.members--
+}
+
+// stop closes the epoll instance. The caller holds the lock.
+func (l *pollLoop) stop() {
+	_ = syscall.Close(l.epoll)
+	_ = syscall.Close(l.wake)
+	l.running, l.slots, l.free = false, nil, nil
+}
