@@ -134,6 +134,16 @@ func (c *Conn) Next() (Message, error) {
 	if c.incoming.open {
 		return Message{}, ErrReadingMixed
 	}
+	c.setLongest(c.longest(false))
+	if c.start == c.end && !c.incoming.full {
+		if err := c.fill(); err != nil {
+			return Message{}, c.finish(err)
+		}
+	}
+	if opcode, payload, used := c.decoder.decodeWhole(c.read[c.start:c.end]); used > 0 {
+		c.start += used
+		return received(opcode, payload), nil
+	}
 	message, _, err := c.next(false)
 	return message, err
 }
@@ -291,6 +301,9 @@ func (c *Conn) Send(m Message) error {
 	case OpText, OpBinary:
 		if err := c.mayBegin(m); err != nil {
 			return err
+		}
+		if used := c.encoder.putWhole(c.write, m.Opcode, len(m.Payload)); used > 0 && c.deflate == nil {
+			return c.flush(c.write[:used+copy(c.write[used:], m.Payload)])
 		}
 		packed, compressed := c.compress(m.Payload)
 		if compressed {

@@ -2,7 +2,6 @@ package wscore
 
 import (
 	"encoding/binary"
-	"unicode/utf8"
 )
 
 // EventKind says what a [Decoder] found.
@@ -138,6 +137,39 @@ func (d *Decoder) Decode(p []byte) (Event, int, error) {
 		return d.fail(err, len(p))
 	}
 	return d.payload(p, size)
+}
+
+// decodeWhole takes the commonest frame from the start of p in one go: a
+// message to a server in one uncompressed frame of at most 65,535 bytes, all of
+// it there. used is 0 for anything else, which is then left to Decode; so is
+// text that is not UTF-8, after the failure has been noted.
+func (d *Decoder) decodeWhole(p []byte) (opcode Opcode, payload []byte, used int) {
+	if len(p) < 8 || d.message != OpContinuation || d.inPayload || d.ended || d.role != Server {
+		return 0, nil, 0
+	}
+	const final, masked = 0x80, 0x80
+	opcode = Opcode(p[0] &^ final)
+	if p[0] < final || opcode != OpText && opcode != OpBinary || p[1] < masked || p[1] == masked|127 {
+		return 0, nil, 0
+	}
+	length, key := int(p[1]&^masked), 2
+	if length == 126 {
+		length, key = int(binary.BigEndian.Uint16(p[2:])), 4
+		if length < 126 {
+			return 0, nil, 0
+		}
+	}
+	end := key + 4 + length
+	if end > len(p) || int64(length) > min(d.limits.MaxFrame, d.limits.MaxMessage) {
+		return 0, nil, 0
+	}
+	payload = p[key+4 : end : end]
+	Mask(payload, binary.LittleEndian.Uint32(p[key:]))
+	if opcode == OpText && !validText(payload) {
+		_, _, _ = d.fail(ErrInvalidText, end)
+		return 0, nil, 0
+	}
+	return opcode, payload, end
 }
 
 // judgeStart checks what the first one or two bytes of a frame already show,
@@ -322,7 +354,7 @@ func ParseClose(body []byte) (CloseCode, []byte, error) {
 	if !code.OnWire() {
 		return 0, nil, ErrCloseCodeReserved
 	}
-	if !utf8.Valid(body[2:]) {
+	if !validText(body[2:]) {
 		return 0, nil, ErrCloseReasonText
 	}
 	return code, body[2:], nil

@@ -48,6 +48,24 @@ func (k *maskKeys) key() uint32 {
 	return binary.LittleEndian.Uint32(k.batch[k.left:])
 }
 
+// putWhole writes the header of a server's message in one frame to the start of
+// p, in one go, and returns its size. It returns 0, and leaves the message to
+// DataHeader, for a client, in the middle of a message, where the state forbids
+// it, and for what does not fit p or has more than 65,535 bytes.
+func (e *Encoder) putWhole(p []byte, opcode Opcode, length int) int {
+	if e.role != Server || e.unfinished || length > min(0xFFFF, len(p)-4) || !e.lifecycle.State().Sending() {
+		return 0
+	}
+	p[0] = 0x80 | byte(opcode)
+	if length < 126 {
+		p[1] = byte(length)
+		return 2
+	}
+	p[1] = 126
+	binary.BigEndian.PutUint16(p[2:], uint16(length))
+	return 4
+}
+
 // DataHeader returns the header of a data frame with length bytes of payload,
 // 0 or more, after checking that the connection's state lets it be sent. The
 // first frame of a message has its opcode, text or binary; the others
@@ -90,7 +108,7 @@ func (e *Encoder) AppendMessage(dst []byte, opcode Opcode, payload []byte) ([]by
 	if err := e.mayBegin(); err != nil {
 		return dst, err
 	}
-	if opcode == OpText && !utf8.Valid(payload) {
+	if opcode == OpText && !validText(payload) {
 		return dst, ErrTextNotUTF8
 	}
 	return e.append(dst, e.header(opcode, true, len(payload)), payload), nil

@@ -1,7 +1,5 @@
 package wscore
 
-import "unicode/utf8"
-
 // Message is one message or control frame. One that came from [Conn.Next]
 // borrows the connection's buffers until the following Next: copy the payload
 // to keep it longer. It may be sent back as it is; text that was changed in
@@ -32,7 +30,7 @@ func (m *Message) isUTF8() bool {
 	if m.judgedLength > 0 && len(m.Payload) == m.judgedLength && &m.Payload[0] == m.judged {
 		return true
 	}
-	return utf8.Valid(m.Payload)
+	return validText(m.Payload)
 }
 
 // Text makes a text message of a payload that must be UTF-8.

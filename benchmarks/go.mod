@@ -1,0 +1,21 @@
+module github.com/tandem-ws/tandem/benchmarks
+
+go 1.26.0
+
+require (
+	github.com/coder/websocket v1.8.14
+	github.com/gobwas/ws v1.4.0
+	github.com/gorilla/websocket v1.5.3
+	github.com/klauspost/compress v1.20.3
+	github.com/lxzan/gws v1.8.9
+	github.com/tandem-ws/tandem v0.0.0
+)
+
+require (
+	github.com/dolthub/maphash v0.1.0 // indirect
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/gobwas/pool v0.2.1 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+)
+
+replace github.com/tandem-ws/tandem => ../
