@@ -261,6 +261,7 @@ func TestSharedMessageIsCompressedForEachAndNotModified(t *testing.T) {
 			must(t, err)
 			f := framesOf(t, out.writes[len(out.writes)-1], rawpeer.Client)[0]
 			equal(t, "message", inflate(t, string(f.Payload), sent), prose(1000))
+			equal(t, "refers to what came before", len(f.Payload) < 50, sent != "")
 			sent += prose(1000)
 		}
 		r.Discard()
@@ -378,7 +379,9 @@ func TestReaderGivesBackWhatACutMessageHeld(t *testing.T) {
 	r, _, _ := deflatePair(t, wscore.Server, Config{Deflate: config}, params)
 	wire := clientFrames(packed(t, textFrame(prose(50_000))))
 	equal[error](t, "run", r.run(play(wire[:len(wire)/2])), ErrWouldBlock)
+	equal(t, "holds an inflater", r.deflate.inflating(), true)
 	equal[error](t, "end", r.End(io.EOF), wscore.ErrConnectionLost)
+	equal(t, "holds an inflater at the end", r.deflate.inflating(), false)
 	r.writer.Shut()
 	equal(t, "InUse", r.pool.InUse(), 0)
 }

@@ -188,12 +188,13 @@ func TestHandlerWithOneByteOfMemoryMissesNone(t *testing.T) {
 		must(t, err)
 		transport.Start()
 		_, err = client.Write([]byte("bytes"))
-		must(t, err, client.Close())
+		must(t, err)
 		got := ""
 		for range len("early bytes") {
 			got += string(rune(receive(t, "a byte", h.got)))
 		}
 		equal(t, "got", got, "early bytes")
+		must(t, client.Close())
 		equal[error](t, "end", receive(t, "the end", h.ended), io.EOF)
 	})
 }

@@ -98,6 +98,18 @@ func TestDirectReadStopsAtTheEndOfTheMessage(t *testing.T) {
 	message.Release()
 }
 
+func TestDirectReadNeedsNoWindow(t *testing.T) {
+	r := newReader(t, wscore.Server, Config{})
+	source := chopped(clientFrames(binaryFrame(pattern(50_000))), 5000)
+	for want := range 2 { // though nobody calls Rest
+		must(t, r.Fill(source))
+		event, err := r.Next()
+		must(t, err)
+		equal(t, "kind of event", event.Kind, NeedMore)
+		equal(t, "buffers in use", r.pool.InUse(), 2-want)
+	}
+}
+
 func TestSmallMessageDoesNotPinItsWindow(t *testing.T) {
 	r := newReader(t, wscore.Server, Config{})
 	message := r.one(play(clientFrames(textFrame("small"))))

@@ -134,13 +134,12 @@ func (c *Conn) Next() (Message, error) {
 	if c.incoming.open {
 		return Message{}, ErrReadingMixed
 	}
-	c.setLongest(c.longest(false))
 	if c.start == c.end && !c.incoming.full {
 		if err := c.fill(); err != nil {
 			return Message{}, c.finish(err)
 		}
 	}
-	if opcode, payload, used := c.decoder.decodeWhole(c.read[c.start:c.end]); used > 0 {
+	if opcode, payload, used := c.decoder.decodeWhole(c.read[c.start:c.end], c.longest(false)); used > 0 {
 		c.start += used
 		return received(opcode, payload), nil
 	}
@@ -299,11 +298,13 @@ func readProgress(stream io.Reader, p []byte) (int, error) {
 func (c *Conn) Send(m Message) error {
 	switch m.Opcode {
 	case OpText, OpBinary:
+		if c.deflate == nil && (m.Opcode == OpBinary || m.isUTF8()) {
+			if used := c.encoder.putWhole(c.write, m.Opcode, len(m.Payload)); used > 0 {
+				return c.flush(c.write[:used+copy(c.write[used:], m.Payload)])
+			}
+		}
 		if err := c.mayBegin(m); err != nil {
 			return err
-		}
-		if used := c.encoder.putWhole(c.write, m.Opcode, len(m.Payload)); used > 0 && c.deflate == nil {
-			return c.flush(c.write[:used+copy(c.write[used:], m.Payload)])
 		}
 		packed, compressed := c.compress(m.Payload)
 		if compressed {

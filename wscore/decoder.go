@@ -141,9 +141,9 @@ func (d *Decoder) Decode(p []byte) (Event, int, error) {
 
 // decodeWhole takes the commonest frame from the start of p in one go: a
 // message to a server in one uncompressed frame of at most 65,535 bytes, all of
-// it there. used is 0 for anything else, which is then left to Decode; so is
+// it there, and no longer than longest. used is 0 for anything else, which is then left to Decode; so is
 // text that is not UTF-8, after the failure has been noted.
-func (d *Decoder) decodeWhole(p []byte) (opcode Opcode, payload []byte, used int) {
+func (d *Decoder) decodeWhole(p []byte, longest int64) (opcode Opcode, payload []byte, used int) {
 	if len(p) < 8 || d.message != OpContinuation || d.inPayload || d.ended || d.role != Server {
 		return 0, nil, 0
 	}
@@ -160,7 +160,7 @@ func (d *Decoder) decodeWhole(p []byte) (opcode Opcode, payload []byte, used int
 		}
 	}
 	end := key + 4 + length
-	if end > len(p) || int64(length) > min(d.limits.MaxFrame, d.limits.MaxMessage) {
+	if end > len(p) || int64(length) > min(d.limits.MaxFrame, longest) {
 		return 0, nil, 0
 	}
 	payload = p[key+4 : end : end]
