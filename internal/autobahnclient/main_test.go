@@ -75,7 +75,11 @@ func TestClientAsksForCasesAndReports(t *testing.T) {
 			if err == nil {
 				err = peer.Close(1000, "")
 			}
-			visited <- request.Target
+			if err != nil {
+				visited <- err.Error()
+			} else {
+				visited <- request.Target
+			}
 			_ = peer.Shut()
 		}
 	}()

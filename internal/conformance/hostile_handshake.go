@@ -119,13 +119,24 @@ func requestAccepted(id, title string, edit func(h http.Header, host string)) Ca
 		key := rawpeer.NewHandshakeKey()
 		response := s.exchange(rawpeer.RequestHead(s.host(), s.path(), key, header), 0)
 		if s.err == nil {
-			offered, answered := header["Sec-WebSocket-Protocol"], response.Header.Values("Sec-WebSocket-Protocol")
+			offered, answered := sent(header, "Sec-WebSocket-Protocol"), response.Header.Values("Sec-WebSocket-Protocol")
 			if len(answered) > len(offered) || len(answered) == 1 && answered[0] != offered[0] {
 				s.fail(failedf("answered the subprotocols %q to %q", answered, offered))
 			}
 		}
 		return s.echoAfter(response, key)
 	}}
+}
+
+// sent returns the values of a field that a case sends, however it spells the
+// name.
+func sent(header http.Header, name string) (values []string) {
+	for spelling, some := range header {
+		if strings.EqualFold(spelling, name) {
+			values = append(values, some...)
+		}
+	}
+	return values
 }
 
 // earlyFrames sends frames before the answer, which a client must not do (RFC
