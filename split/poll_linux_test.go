@@ -189,6 +189,21 @@ func TestWriteToAPeerThatNeverReadsEndsAtItsTimeoutOrWithTheClose(t *testing.T) 
 	}
 }
 
+// A session may give its last credit back when its connection, and with it the
+// loop, is long gone.
+func TestResumeOfALeftConnectionDoesNothing(t *testing.T) {
+	p := NewPoller(1)
+	for range 2 {
+		h, transport, _ := polledPair(t, p, nil)
+		must(t, h.Close())
+		h.ends(net.ErrClosed)
+		goleak.VerifyNone(t) // the loop has ended
+		transport.Resume()
+		transport.Start()
+		must(t, transport.Close())
+	}
+}
+
 func TestWhatIsNoPlainTCPIsParked(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	server, client := overTLS(t)

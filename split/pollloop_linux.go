@@ -75,8 +75,8 @@ func (l *pollLoop) start() error {
 func (l *pollLoop) post(t *polled, what task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.slots[t.slot] != t {
-		return // it has left
+	if int(t.slot) >= len(l.slots) || l.slots[t.slot] != t {
+		return // it has left, and perhaps the loop has ended since
 	}
 	if t.tasks == 0 {
 		l.tasks = append(l.tasks, t)
