@@ -22,6 +22,10 @@ type pollLoop struct {
 	issued   uint32    // generations handed out
 }
 
+// edgeTriggered is EPOLLET, whose sign in package syscall depends on the
+// architecture.
+const edgeTriggered = 1 << 31
+
 // pollBatch is how many events one wait takes.
 const pollBatch = 128
 
@@ -60,7 +64,7 @@ func (l *pollLoop) start() error {
 		return os.NewSyscallError("eventfd2", errno)
 	}
 	// Edge-triggered, so that it need never be read.
-	event := syscall.EpollEvent{Events: syscall.EPOLLIN | -syscall.EPOLLET, Fd: -1}
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | edgeTriggered, Fd: -1}
 	if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, int(wake), &event); err != nil {
 		_ = syscall.Close(epoll)
 		_ = syscall.Close(int(wake))
