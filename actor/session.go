@@ -70,20 +70,17 @@ func (s *sessionProcess) Send(pid *PID, message any, sender *PID) {
 		s.conn.stopped(afterSession, true)
 		return
 	}
-	if !s.post(envelope{message: message, sender: sender, foreign: true}) {
-		s.conn.server.refuseMessage(pid, message, sender)
-	}
+	s.post(envelope{message: message, sender: sender, foreign: true})
 }
 
-// post queues an entry and sees to it that it is handled. It reports false,
-// having released a message from the peer, when the session has ended or the
-// bound on messages from other actors is reached.
-func (s *sessionProcess) post(e envelope) bool {
+// post queues an entry and sees to it that it is handled, or releases it when
+// the session has ended or the bound on messages from other actors is reached.
+func (s *sessionProcess) post(e envelope) {
 	s.mu.Lock()
 	if s.over || e.foreign && s.foreign >= s.conn.server.config.SessionMailbox {
 		s.mu.Unlock()
 		s.release(e)
-		return false
+		return
 	}
 	if s.count == len(s.queue) {
 		s.grow()
@@ -99,7 +96,6 @@ func (s *sessionProcess) post(e envelope) bool {
 	if start {
 		go s.run()
 	}
-	return true
 }
 
 func (s *sessionProcess) grow() {
@@ -150,9 +146,14 @@ func (s *sessionProcess) dropQueued() {
 	}
 }
 
-// release gives back what an entry that is not handled owns.
+// release deals with an entry that will not be handled: a message from the peer
+// is given back, one from another actor becomes a dead letter.
 func (s *sessionProcess) release(e envelope) {
-	if buffer, ok := e.message.(*split.Buffer); ok && !e.foreign {
+	if e.foreign {
+		s.conn.server.refuseMessage(s.pid, e.message, e.sender)
+		return
+	}
+	if buffer, ok := e.message.(*split.Buffer); ok {
 		s.giveCredit(buffer.Cap())
 		buffer.Release()
 	}
@@ -170,13 +171,17 @@ func (s *sessionProcess) run() {
 		if !ok {
 			return
 		}
+		if e.foreign {
+			if s.deaf {
+				s.release(e)
+			} else {
+				s.receive(e.message, e.sender)
+			}
+			continue
+		}
 		switch m := e.message.(type) {
 		case *split.Buffer:
-			if e.foreign {
-				s.receive(m, e.sender)
-			} else {
-				s.receiveMessage(m)
-			}
+			s.receiveMessage(m)
 		case closeMarker:
 			if m.stop {
 				s.tellStopped()
@@ -186,7 +191,7 @@ func (s *sessionProcess) run() {
 			s.end()
 			return
 		default:
-			s.receive(m, e.sender)
+			s.receive(m, nil)
 		}
 	}
 }

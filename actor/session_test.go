@@ -442,3 +442,32 @@ func TestConfigOutOfRangeIsRefusedByName(t *testing.T) {
 		t.Error("a server without sessions")
 	}
 }
+
+// What other actors sent and the session will never see must not vanish.
+func TestMessagesThatASessionWillNotSeeAreDeadLetters(t *testing.T) {
+	for _, how := range []string{"stop", "panic"} {
+		t.Run(how, func(t *testing.T) {
+			busy, release := make(chan *actor.Conn), make(chan struct{})
+			h := serve(t, sessions(func(s *receive, c *actor.Context) {
+				if _, ok := c.Message().(*actor.Message); ok {
+					busy <- s.conn
+					<-release
+					if how == "panic" {
+						panic(how)
+					}
+				}
+			}), actor.ServerConfig{CloseTimeout: 100 * time.Millisecond})
+			peer := h.dial(t)
+			must(t, peer.Text("work"))
+			conn := <-busy
+			for range 3 {
+				h.engine.Send(conn.SessionPID(), "late")
+			}
+			if how == "stop" {
+				h.engine.Stop(conn.SessionPID())
+			}
+			close(release)
+			h.observer.wait(t, "three dead letters", func(r *recorder) bool { return r.unsendable == 3 })
+		})
+	}
+}
