@@ -184,8 +184,8 @@ func (c *Conn) end() {
 	c.onDone, c.topics = nil, nil
 	c.mu.Unlock()
 
-	for topic := range topics {
-		topic.remove(c)
+	for _, subscription := range topics {
+		subscription.remove()
 	}
 	writerIdle := c.writer.half.Shut()
 	_ = c.transport.Close() // nothing is left to be done about an error

@@ -68,6 +68,19 @@ type ServerConfig struct {
 	// the peer. Default: 2. Range: 1 to 100. Over it: close code 1011.
 	PingMisses int
 
+	// IdleTimeout is how long a connection may go without a message from its
+	// peer. Default: no limit, since the heartbeat finds peers that are gone.
+	// Range: 1 s to 24 h. Over it: close code 1001.
+	IdleTimeout time.Duration
+	// MaxLifetime is how old a connection may become, less up to a tenth so
+	// that connections that began together do not end together. Default: no
+	// limit. Range: 1 s to 8760 h. Over it: close code 1001.
+	MaxLifetime time.Duration
+	// SessionStallTimeout is how long a session may handle no message while
+	// reading is paused for it. Default: 1 min. Range: 1 s to 24 h. Over it:
+	// close code 1011.
+	SessionStallTimeout time.Duration
+
 	// Readiness wakes the readers. Default: the cheapest of this system
 	// ([split.NewReadiness]); one may be shared by several servers.
 	Readiness split.Readiness
@@ -87,6 +100,7 @@ const (
 	defaultCloseTimeout    = 5 * time.Second
 	defaultPingInterval    = 20 * time.Second
 	defaultPingMisses      = 2
+	defaultStallTimeout    = time.Minute
 	// firstPingWithin is when the first ping leaves at the latest.
 	firstPingWithin = time.Second
 	// lingerTimeout bounds the wait for the peer to end its side once both
@@ -110,6 +124,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	fill(&c.CloseTimeout, defaultCloseTimeout)
 	fill(&c.PingInterval, defaultPingInterval)
 	fill(&c.PingMisses, defaultPingMisses)
+	fill(&c.SessionStallTimeout, defaultStallTimeout)
 	if c.Readiness == nil {
 		c.Readiness = split.NewReadiness()
 	}
@@ -138,6 +153,9 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 		inRange("CloseTimeout", c.CloseTimeout, time.Millisecond, time.Hour),
 		inRange("PingInterval", c.PingInterval, 100*time.Millisecond, time.Hour),
 		inRange("PingMisses", c.PingMisses, 1, 100),
+		optional("IdleTimeout", c.IdleTimeout, time.Second, 24*time.Hour),
+		optional("MaxLifetime", c.MaxLifetime, time.Second, 8760*time.Hour),
+		inRange("SessionStallTimeout", c.SessionStallTimeout, time.Second, 24*time.Hour),
 	} {
 		if err != nil {
 			return c, err
@@ -168,6 +186,14 @@ func fill[T comparable](field *T, value T) {
 func inRange[T int | int64 | time.Duration](field string, value, least, most T) error {
 	if value < least || value > most {
 		return &ConfigError{Field: field, Value: value, Range: fmt.Sprintf("%v to %v (0 for the default)", least, most)}
+	}
+	return nil
+}
+
+// optional is inRange for a limit that 0 turns off.
+func optional(field string, value, least, most time.Duration) error {
+	if value != 0 && (value < least || value > most) {
+		return &ConfigError{Field: field, Value: value, Range: fmt.Sprintf("%v to %v (0 for no limit)", least, most)}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 // also after the connection has ended.
 type Conn struct {
 	server      *Server
+	number      uint64 // unique in this process
 	id          string
 	subprotocol string
 	opened      time.Time
@@ -33,7 +34,7 @@ type Conn struct {
 	timer        *time.Timer  // bounds the close
 	closed       Closed       // valid once done is closed
 	onDone       []func()
-	topics       map[*Topic]struct{}
+	topics       []*subscription
 	done         chan struct{}
 }
 
@@ -120,28 +121,6 @@ func (c *Conn) Cause() (closed Closed, ok bool) {
 	default:
 		return Closed{}, false
 	}
-}
-
-// Subscribe adds the connection to a topic; it leaves by itself when it ends.
-func (c *Conn) Subscribe(t *Topic) {
-	c.mu.Lock()
-	ended := c.phase == ended
-	if !ended {
-		if c.topics == nil {
-			c.topics = make(map[*Topic]struct{}, 1)
-		}
-		c.topics[t] = struct{}{}
-		t.add(c)
-	}
-	c.mu.Unlock()
-}
-
-// Unsubscribe takes the connection out of a topic.
-func (c *Conn) Unsubscribe(t *Topic) {
-	c.mu.Lock()
-	delete(c.topics, t)
-	t.remove(c)
-	c.mu.Unlock()
 }
 
 // whenDone calls f once the connection has ended, at once if it has.

@@ -9,40 +9,107 @@ import (
 	"github.com/tandem-ws/tandem/wscore"
 )
 
-// heartbeat pings a connection and closes one that has gone silent. Any byte
-// from the peer is a sign of life. While reading is paused because the session
-// does not keep up, silence says nothing about the peer and does not count.
+// heartbeat pings a connection, closes one that has gone silent, and keeps its
+// time limits. Any byte from the peer is a sign of life. While reading is
+// paused because the session does not keep up, silence says nothing about the
+// peer and does not count: then the limit on stalled sessions applies.
 type heartbeat struct {
-	entry  wheelEntry
-	heard  atomic.Bool // bytes have come since the last beat
-	misses int
+	entry   wheelEntry
+	heard   atomic.Bool  // bytes have come since the last ping was due
+	message atomic.Int64 // when the last message came, on the wheel's clock
+	misses  int
+	ping    time.Duration // when the next ping is due, since the connection opened
+	end     time.Duration // when its lifetime is over, 0 for never
 }
 
 func (c *Conn) startHeartbeat() {
+	config, wheel := &c.server.config, &c.server.wheel
 	c.beat.heard.Store(true)
+	c.beat.ping = firstPingWithin/4 + rand.N(firstPingWithin/2)
+	if limit := config.MaxLifetime; limit > 0 {
+		c.beat.end = limit - rand.N(limit/10)
+	}
 	c.beat.entry.due = c.heartbeat
-	c.server.wheel.add(&c.beat.entry, firstPingWithin/4+rand.N(firstPingWithin/2))
+	// Limits that are shorter than the first ping's time are rounded up to it.
+	wheel.add(&c.beat.entry, c.beat.ping)
+	c.beat.message.CompareAndSwap(0, wheel.now.Load())
 }
 
 // heartbeat is one beat; it returns the time until the next, 0 for none.
 func (c *Conn) heartbeat() time.Duration {
-	config := &c.server.config
-	heard := c.beat.heard.Swap(false)
-	switch {
-	case c.writer.half.Lifecycle().State() != wscore.Open:
+	if c.writer.half.Lifecycle().State() != wscore.Open {
 		return 0 // the close has its own time limit
-	case heard || c.reader.credits.paused.Load():
-		c.beat.misses = 0
-	default:
-		c.beat.misses++
 	}
-	if c.beat.misses > config.PingMisses {
-		c.begin(closeRequest{cause: CauseHeartbeat, order: discardQueued, code: wscore.CloseInternalError, reason: "no answer to pings",
-			err: fmt.Errorf("nothing received for %d ping intervals", c.beat.misses)})
+	over, next := c.overdue()
+	if over == nil && time.Since(c.opened) >= c.beat.ping {
+		over = c.missed()
+		if over == nil {
+			if c.writer.half.Ping() {
+				c.writer.schedule()
+			}
+			interval := c.server.config.PingInterval
+			c.beat.ping = time.Since(c.opened) + interval - interval/10 + rand.N(interval/5)
+		}
+	}
+	if over != nil {
+		c.begin(*over)
 		return 0
 	}
-	if c.writer.half.Ping() {
-		c.writer.schedule()
-	}
-	return config.PingInterval - config.PingInterval/10 + rand.N(config.PingInterval/5)
+	return max(wheelTick, min(next, c.beat.ping-time.Since(c.opened)))
 }
+
+// missed counts an interval and says whether the peer has been silent for too
+// many of them.
+func (c *Conn) missed() *closeRequest {
+	if c.beat.heard.Swap(false) || c.reader.credits.paused.Load() {
+		c.beat.misses = 0
+		return nil
+	}
+	if c.beat.misses++; c.beat.misses <= c.server.config.PingMisses {
+		return nil
+	}
+	return &closeRequest{cause: CauseHeartbeat, order: discardQueued, code: wscore.CloseInternalError, reason: "no answer to pings",
+		err: fmt.Errorf("nothing received for %d ping intervals", c.beat.misses)}
+}
+
+// overdue checks the time limits: it returns the close that one of them asks
+// for, or the time until the next of them could be over.
+func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
+	config, now := &c.server.config, c.server.wheel.now.Load()
+	next = config.SessionStallTimeout
+	if c.beat.end > 0 {
+		left := c.beat.end - time.Since(c.opened)
+		if left <= 0 {
+			return &closeRequest{cause: CauseLimit, order: afterQueued, code: wscore.CloseGoingAway, reason: "connection is too old", err: errLifetime}, 0
+		}
+		next = min(next, left)
+	}
+	paused := c.reader.credits.paused.Load()
+	if config.IdleTimeout > 0 && !paused {
+		left := config.IdleTimeout - time.Duration(now-c.beat.message.Load())
+		if left <= 0 {
+			return &closeRequest{cause: CauseLimit, order: afterQueued, code: wscore.CloseGoingAway, reason: "idle", err: errIdle}, 0
+		}
+		next = min(next, left)
+	}
+	if paused {
+		left := config.SessionStallTimeout - time.Duration(now-c.reader.credits.progress.Load())
+		if left <= 0 {
+			return &closeRequest{cause: CauseLimit, order: discardQueued, code: wscore.CloseInternalError, reason: "session stalled", err: errStalled}, 0
+		}
+		next = min(next, left)
+	}
+	return nil, next
+}
+
+// LimitError says which time limit of [ServerConfig] ended a connection.
+type LimitError struct{ Field string }
+
+// Error names the limit.
+func (e *LimitError) Error() string { return "websocket: connection reached " + e.Field }
+
+var (
+	errLifetime = &LimitError{Field: "MaxLifetime"}
+	errIdle     = &LimitError{Field: "IdleTimeout"}
+	errStalled  = &LimitError{Field: "SessionStallTimeout"}
+)

@@ -163,7 +163,7 @@ func TestMissedPongsDoNotCountWhileReadingIsPaused(t *testing.T) {
 			<-release
 		}
 	})
-	config := ServerConfig{PingInterval: 10 * time.Second, PingMisses: 1, InboundMessages: 1}
+	config := ServerConfig{PingInterval: 10 * time.Second, PingMisses: 1, InboundMessages: 1, SessionStallTimeout: time.Hour}
 	inBubble(t, config, session, func(s *Server, peer *rawpeer.Peer, o *closes) {
 		if err := peer.Text("busy"); err != nil {
 			t.Fatal(err)

@@ -128,6 +128,7 @@ func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
 			return split.Park
 		case split.Message:
 			r.credits.take(event.Buffer.Cap())
+			c.beat.message.Store(c.server.wheel.now.Load())
 			c.session.post(envelope{message: event.Buffer})
 		case split.Pong:
 			if event.RoundTrip > 0 {
@@ -162,6 +163,8 @@ type credits struct {
 	maxBytes, maxMessages int64
 	bytes, messages       atomic.Int64
 	paused                atomic.Bool
+	clock                 *atomic.Int64 // the wheel's
+	progress              atomic.Int64  // when the last message was handled, or the pause began
 }
 
 func (k *credits) take(bytes int) {
@@ -175,6 +178,7 @@ func (k *credits) pause() bool {
 	if !k.over(1) {
 		return false
 	}
+	k.progress.Store(k.clock.Load())
 	k.paused.Store(true)
 	// What was given back in between may have seen no pause.
 	return k.over(1) || !k.paused.CompareAndSwap(true, false)
@@ -190,7 +194,11 @@ func (k *credits) over(part int64) bool {
 func (k *credits) give(bytes int) (resume bool) {
 	k.bytes.Add(-int64(bytes))
 	k.messages.Add(-1)
-	return k.paused.Load() && !k.over(2) && k.paused.CompareAndSwap(true, false)
+	if !k.paused.Load() {
+		return false
+	}
+	k.progress.Store(k.clock.Load())
+	return !k.over(2) && k.paused.CompareAndSwap(true, false)
 }
 
 // recovered reports a panic in user code or in one of our own processes.

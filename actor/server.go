@@ -169,9 +169,11 @@ func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, rec
 		_ = stream.Close()
 		return err
 	}
-	c := &Conn{server: s, id: nextConnID(), subprotocol: answer.Subprotocol, opened: time.Now(), done: make(chan struct{})}
+	number := connCount.Add(1)
+	c := &Conn{server: s, number: number, id: connPrefix + strconv.FormatUint(number, 36), subprotocol: answer.Subprotocol, opened: time.Now(), done: make(chan struct{})}
 	c.parts.Store(3)
 	c.reader = readerProcess{conn: c, pid: s.newPID("reader", c.id), half: reader}
+	c.reader.credits.clock = &s.wheel.now
 	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(s.config.InboundBytes), int64(s.config.InboundMessages)
 	c.writer = writerProcess{conn: c, pid: s.newPID("writer", c.id), half: writer}
 	c.session.conn, c.session.pid, c.session.receiver = c, s.newPID("session", c.id), receiver
@@ -282,8 +284,6 @@ var connPrefix = func() string {
 }()
 
 var connCount atomic.Uint64
-
-func nextConnID() string { return connPrefix + strconv.FormatUint(connCount.Add(1), 36) }
 
 func (s *Server) newPID(half, id string) *PID {
 	return hollywood.NewPID(s.engine.Address(), s.config.Name+"/"+half+"/"+id)

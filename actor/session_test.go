@@ -181,7 +181,7 @@ func TestSlowConsumerIsClosedAndOthersAreNotDelayed(t *testing.T) {
 	var topic actor.Topic
 	h := serve(t, sessions(func(s *receive, c *actor.Context) {
 		if m, ok := c.Message().(actor.Opened); ok {
-			m.Conn.Subscribe(&topic)
+			must(t, m.Conn.Subscribe(&topic))
 		}
 	}), actor.ServerConfig{CloseTimeout: 200 * time.Millisecond})
 	stalled, reading := h.dial(t), h.dial(t)
@@ -234,7 +234,7 @@ func TestTopicReachesEverySubscriberAndNobodyElse(t *testing.T) {
 		if m, ok := c.Message().(*actor.Message); ok {
 			switch m.Text() {
 			case "join":
-				s.conn.Subscribe(&topic)
+				must(t, s.conn.Subscribe(&topic))
 			case "leave":
 				s.conn.Unsubscribe(&topic)
 			}
@@ -469,5 +469,45 @@ func TestMessagesThatASessionWillNotSeeAreDeadLetters(t *testing.T) {
 			close(release)
 			h.observer.wait(t, "three dead letters", func(r *recorder) bool { return r.unsendable == 3 })
 		})
+	}
+}
+
+// Subscribing again changes nothing, leaving keeps the others' places, and the
+// number of topics has a limit.
+func TestSubscriptionsOfOneConnection(t *testing.T) {
+	topics := make([]actor.Topic, actor.MaxSubscriptions+1)
+	result := make(chan error, 1)
+	h := serve(t, sessions(func(s *receive, c *actor.Context) {
+		if _, ok := c.Message().(actor.Opened); !ok {
+			return
+		}
+		for i := range actor.MaxSubscriptions {
+			must(t, s.conn.Subscribe(&topics[i]), s.conn.Subscribe(&topics[i]))
+		}
+		last := &topics[actor.MaxSubscriptions]
+		if err := s.conn.Subscribe(last); err != actor.ErrTooManySubscriptions {
+			t.Errorf("one topic too many: %v", err)
+		}
+		s.conn.Unsubscribe(&topics[3])
+		s.conn.Unsubscribe(&topics[3])
+		result <- s.conn.Subscribe(last)
+	}), actor.ServerConfig{})
+	peer := h.dial(t)
+	must(t, <-result)
+	for i := range topics {
+		want := 1
+		if i == 3 {
+			want = 0
+		}
+		if n := topics[i].Len(); n != want {
+			t.Errorf("topic %d has %d subscribers, want %d", i, n, want)
+		}
+	}
+	if n := topics[0].Publish(h.Text("to the first")); n != 1 {
+		t.Errorf("%d took the message", n)
+	}
+	must(t, peer.Shut())
+	for i := range topics {
+		waitLen(t, &topics[i], 0)
 	}
 }

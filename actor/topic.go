@@ -1,65 +1,154 @@
 package actor
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandem-ws/tandem/split"
 )
 
 // Topic sends messages to all connections that subscribed to it. The zero
 // value is ready; it must not be copied. Publishing encodes once and puts a
-// reference into each subscriber's mailbox, without a message to any actor.
+// reference into each subscriber's mailbox, without a message to any actor;
+// compressed forms are made once each, when the first writer needs them.
+//
+// Subscribers are kept in shards, each behind a lock of its own, so that they
+// can come and go while others are being sent to.
 type Topic struct {
+	count  atomic.Int64
+	shards [topicShards]topicShard
+}
+
+const topicShards = 8
+
+type topicShard struct {
 	mu          sync.RWMutex
-	subscribers map[*Conn]struct{}
+	subscribers []*subscription
 }
 
-func (t *Topic) add(c *Conn) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.subscribers == nil {
-		t.subscribers = make(map[*Conn]struct{})
+// subscription is a connection's place in a topic.
+type subscription struct {
+	topic    *Topic
+	conn     *Conn
+	position int // in its shard, guarded by the shard's lock
+}
+
+// MaxSubscriptions is how many topics a connection may subscribe to.
+const MaxSubscriptions = 1024
+
+// ErrTooManySubscriptions is returned for more topics than [MaxSubscriptions].
+var ErrTooManySubscriptions = errors.New("websocket: too many subscriptions of one connection")
+
+func (t *Topic) shard(c *Conn) *topicShard { return &t.shards[c.number%topicShards] }
+
+func (t *Topic) add(c *Conn) *subscription {
+	s := &subscription{topic: t, conn: c}
+	shard := t.shard(c)
+	shard.mu.Lock()
+	s.position = len(shard.subscribers)
+	shard.subscribers = append(shard.subscribers, s)
+	shard.mu.Unlock()
+	t.count.Add(1)
+	return s
+}
+
+// remove takes a subscription out; the last one of its shard takes its place.
+func (s *subscription) remove() {
+	shard := s.topic.shard(s.conn)
+	shard.mu.Lock()
+	last := len(shard.subscribers) - 1
+	moved := shard.subscribers[last]
+	shard.subscribers[s.position], moved.position = moved, s.position
+	shard.subscribers[last] = nil
+	shard.subscribers = shard.subscribers[:last]
+	if last == 0 {
+		shard.subscribers = nil
 	}
-	t.subscribers[c] = struct{}{}
-}
-
-func (t *Topic) remove(c *Conn) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.subscribers, c)
+	shard.mu.Unlock()
+	s.topic.count.Add(-1)
 }
 
 // Len returns the number of subscribers.
-func (t *Topic) Len() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.subscribers)
-}
+func (t *Topic) Len() int { return int(t.count.Load()) }
 
 // Publish queues a message for every subscriber and takes ownership of its
 // buffer. It never blocks: a subscriber whose mailbox is full follows its
 // policy and delays nobody. It returns how many subscribers took the message.
+//
+// What one goroutine publishes arrives everywhere in its order; messages of
+// several goroutines may arrive in a different order at each subscriber.
 func (t *Topic) Publish(b *Buffer) int {
 	defer b.Release()
 	b.Prepare()
-	var slow []*Conn
 	taken := 0
-	t.mu.RLock()
-	for c := range t.subscribers {
-		wake, err := c.writer.half.Send(b.Retain())
+	for i := range t.shards {
+		taken += t.shards[i].publish(b)
+	}
+	return taken
+}
+
+func (shard *topicShard) publish(b *Buffer) (taken int) {
+	var slow []*Conn
+	shard.mu.RLock()
+	for _, s := range shard.subscribers {
+		wake, err := s.conn.writer.half.Send(b.Retain())
 		if wake {
-			c.writer.schedule()
+			s.conn.writer.schedule()
 		}
 		switch err {
 		case nil:
 			taken++
 		case split.ErrSlowConsumer:
-			slow = append(slow, c)
+			slow = append(slow, s.conn)
 		}
 	}
-	t.mu.RUnlock()
+	shard.mu.RUnlock()
 	for _, c := range slow {
 		c.slowConsumer(split.ErrSlowConsumer)
 	}
 	return taken
+}
+
+// Subscribe adds the connection to a topic; it leaves by itself when it ends.
+// Subscribing twice is as good as once. The error is [split.ErrClosed] or
+// [ErrTooManySubscriptions].
+func (c *Conn) Subscribe(t *Topic) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.phase == ended:
+		return split.ErrClosed
+	case c.subscribed(t) >= 0:
+		return nil
+	case len(c.topics) >= MaxSubscriptions:
+		return ErrTooManySubscriptions
+	}
+	c.topics = append(c.topics, t.add(c))
+	return nil
+}
+
+// Unsubscribe takes the connection out of a topic.
+func (c *Conn) Unsubscribe(t *Topic) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := c.subscribed(t)
+	if i < 0 {
+		return
+	}
+	c.topics[i].remove()
+	last := len(c.topics) - 1
+	c.topics[i], c.topics[last] = c.topics[last], nil
+	c.topics = c.topics[:last]
+}
+
+// subscribed returns the index of a topic among the connection's, -1 if it is
+// not there. The caller holds the lock.
+func (c *Conn) subscribed(t *Topic) int {
+	for i, s := range c.topics {
+		if s.topic == t {
+			return i
+		}
+	}
+	return -1
 }

@@ -2,12 +2,14 @@ package actor
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // wheel is the one timer of a server's heartbeats: connections wait in slots,
 // and a goroutine that lives only while there are any visits a slot a tick.
 type wheel struct {
+	now     atomic.Int64 // its clock: nanoseconds, read once a tick
 	mu      sync.Mutex
 	slots   [wheelSlots]wheelList
 	cursor  int
@@ -60,10 +62,16 @@ func (w *wheel) add(e *wheelEntry, d time.Duration) {
 	w.insert(e, d)
 	w.waiting++
 	if w.quit == nil {
+		w.read()
 		w.quit = make(chan struct{})
 		go w.run(w.quit)
 	}
 }
+
+// epoch is the zero of the wheels' clocks.
+var epoch = time.Now()
+
+func (w *wheel) read() { w.now.Store(int64(time.Since(epoch))) }
 
 // left counts an entry out and ends the goroutine with the last one.
 func (w *wheel) left() {
@@ -119,6 +127,7 @@ func (w *wheel) turn(ready []*wheelEntry, quit <-chan struct{}) []*wheelEntry {
 	if quit != w.quit {
 		return ready
 	}
+	w.read()
 	w.cursor = (w.cursor + 1) % wheelSlots
 	for e := w.slots[w.cursor].first; e != nil; {
 		following := e.next

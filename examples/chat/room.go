@@ -115,7 +115,7 @@ func (r *room) enter(c *actor.Context, m enterRoom) {
 	_ = m.conn.SendText(encode(joinedMessage{ // an error means that it is closing
 		Type: "joined", Room: r.name, Nick: m.nick, Members: r.roster.names(), History: r.history.all(),
 	}))
-	m.conn.Subscribe(&r.topic)
+	_ = m.conn.Subscribe(&r.topic) // fails only when it has ended, which leave deals with
 }
 
 func (r *room) speak(m speakInRoom) {

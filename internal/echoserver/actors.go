@@ -47,7 +47,7 @@ func (s *session) Receive(c *actor.Context) {
 	case actor.Opened:
 		s.conn = m.Conn
 		if s.everyone != nil {
-			s.conn.Subscribe(s.everyone)
+			_ = s.conn.Subscribe(s.everyone) // fails only when it has ended
 		}
 	case *actor.Message:
 		if s.everyone != nil {
