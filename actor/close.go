@@ -56,12 +56,12 @@ func (c *Conn) begin(r closeRequest) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.phase, c.request = closing, r
-	c.timer = time.AfterFunc(c.server.config.CloseTimeout, c.end)
+	c.phase, c.things().request = closing, r
+	c.last.timer = time.AfterFunc(c.server.config.CloseTimeout, c.end)
 	c.mu.Unlock()
 	switch r.order {
 	case afterSession:
-		c.session.post(envelope{message: closeMarker{stop: r.stop}})
+		c.session.post(envelope{message: closeMarker{stop: r.stop}, sender: internal})
 	case lost:
 		c.end()
 	default:
@@ -73,8 +73,8 @@ func (c *Conn) begin(r closeRequest) bool {
 // queueClose puts our close frame into the mailbox.
 func (c *Conn) queueClose(discard bool) {
 	c.mu.Lock()
-	code, reason := c.request.code, c.request.reason
-	if c.request.cause == CausePeer {
+	code, reason := c.last.request.code, c.last.request.reason
+	if c.last.request.cause == CausePeer {
 		reason = "" // the peer's own words are not sent back
 	}
 	c.mu.Unlock()
@@ -157,7 +157,7 @@ func (c *Conn) advance(note func()) {
 	exchanged := c.closeWritten && c.peerDone
 	finished := exchanged && c.peerEnded
 	if exchanged && !before && !finished && c.phase == closing {
-		c.timer.Reset(min(lingerTimeout, c.server.config.CloseTimeout))
+		c.last.timer.Reset(min(lingerTimeout, c.server.config.CloseTimeout))
 	}
 	c.mu.Unlock()
 	switch {
@@ -176,12 +176,13 @@ func (c *Conn) end() {
 		return
 	}
 	c.phase = ended
-	if c.timer != nil {
-		c.timer.Stop()
+	things := c.things()
+	if things.timer != nil {
+		things.timer.Stop()
 	}
-	c.closed = c.account()
-	closed, onDone, topics := c.closed, c.onDone, c.topics
-	c.onDone, c.topics = nil, nil
+	things.closed = c.account()
+	closed, onDone, topics := things.closed, things.onDone, c.topics
+	things.onDone, c.topics = nil, nil
 	c.mu.Unlock()
 
 	for _, subscription := range topics {
@@ -192,15 +193,20 @@ func (c *Conn) end() {
 	_, _ = c.writer.half.Lifecycle().Apply(wscore.Lost)
 	s := c.server
 	s.forget(c)
-	s.engine.Registry.Remove(c.reader.pid)
-	s.engine.Registry.Remove(c.writer.pid)
-	lifetime := time.Since(c.opened)
+	s.engine.Registry.Remove(c.reader.PID())
+	s.engine.Registry.Remove(c.writer.PID())
+	lifetime := c.age()
 	s.config.Observer.ConnectionClosed(closed, lifetime)
 	s.logger.Debug("websocket closed", zap.String("connection", c.id), zap.Uint16("code", uint16(closed.Code)),
 		zap.String("reason", closed.Reason), zap.Stringer("initiator", closed.Initiator), zap.Stringer("cause", closed.Cause),
 		zap.Duration("lifetime", lifetime), zap.Error(closed.Err))
-	c.session.post(envelope{message: endMarker{}})
-	close(c.done)
+	c.session.post(envelope{message: endMarker{}, sender: internal})
+	c.mu.Lock()
+	c.over.Store(true)
+	if things.done != nil {
+		close(things.done)
+	}
+	c.mu.Unlock()
 	for _, f := range onDone {
 		f()
 	}
@@ -211,7 +217,7 @@ func (c *Conn) end() {
 
 // account tells how the connection ended. The caller holds the lock.
 func (c *Conn) account() Closed {
-	r := c.request
+	r := c.last.request
 	closed := Closed{Code: wscore.CloseAbnormal, Reason: r.reason, Cause: r.cause, Err: r.err}
 	if code, side, ok := c.writer.half.Lifecycle().FirstClose(); ok {
 		closed.Code = code

@@ -17,26 +17,44 @@ type Conn struct {
 	number      uint64 // unique in this process
 	id          string
 	subprotocol string
-	opened      time.Time
+	opened      time.Duration // since epoch
 	transport   split.Transport
 	reader      readerProcess
 	writer      writerProcess
 	session     sessionProcess
 	beat        heartbeat
 	parts       atomic.Int32 // reader, writer and session that have not ended
+	over        atomic.Bool  // the connection has ended, and last.closed says how
 
 	mu           sync.Mutex
 	phase        phase
-	request      closeRequest // what began the close
-	closeWritten bool         // our close frame has left
-	peerDone     bool         // the peer's close frame, or a violation, was received
-	peerEnded    bool         // the peer's direction of the stream has ended
-	timer        *time.Timer  // bounds the close
-	closed       Closed       // valid once done is closed
-	onDone       []func()
+	closeWritten bool // our close frame has left
+	peerDone     bool // the peer's close frame, or a violation, was received
+	peerEnded    bool // the peer's direction of the stream has ended
+	last         *lastThings
 	topics       []*subscription
-	done         chan struct{}
 }
+
+// lastThings is what a connection needs once it closes, or somebody waits for
+// that; until then it costs nothing. The connection's lock guards it.
+type lastThings struct {
+	request closeRequest // what began the close
+	timer   *time.Timer  // bounds the close
+	closed  Closed
+	onDone  []func()
+	done    chan struct{} // nil until asked for
+}
+
+// things returns c.last, made if need be. The caller holds the lock.
+func (c *Conn) things() *lastThings {
+	if c.last == nil {
+		c.last = &lastThings{}
+	}
+	return c.last
+}
+
+// age is how long ago the connection opened.
+func (c *Conn) age() time.Duration { return time.Since(epoch) - c.opened }
 
 // ID returns the connection's name, unique among all processes.
 func (c *Conn) ID() string { return c.id }
@@ -49,14 +67,14 @@ func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
 
 // PID returns the address of the writer: other actors may send it [SendText],
 // [SendBinary], [CloseConn] or a *[Buffer], which the writer then owns.
-func (c *Conn) PID() *PID { return c.writer.pid }
+func (c *Conn) PID() *PID { return c.writer.PID() }
 
 // SessionPID returns the address of the session.
-func (c *Conn) SessionPID() *PID { return c.session.pid }
+func (c *Conn) SessionPID() *PID { return c.session.PID() }
 
 // ReaderPID returns the address of the reader. Stopping it, like stopping any
 // of the connection's PIDs, closes the connection.
-func (c *Conn) ReaderPID() *PID { return c.reader.pid }
+func (c *Conn) ReaderPID() *PID { return c.reader.PID() }
 
 // Send queues a message and takes ownership of its buffer, whatever the
 // outcome. It never blocks. A nil error means that the message is queued
@@ -110,24 +128,36 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	return nil
 }
 
-// Done is closed when the connection has ended and its stream is closed.
-func (c *Conn) Done() <-chan struct{} { return c.done }
+// Done returns a channel that is closed when the connection has ended and its
+// stream is closed.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	things := c.things()
+	if things.done == nil {
+		things.done = make(chan struct{})
+		if c.over.Load() {
+			close(things.done)
+		}
+	}
+	return things.done
+}
 
 // Cause returns how the connection ended; ok is false while it has not.
 func (c *Conn) Cause() (closed Closed, ok bool) {
-	select {
-	case <-c.done:
-		return c.closed, true
-	default:
+	if !c.over.Load() {
 		return Closed{}, false
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.closed, true
 }
 
 // whenDone calls f once the connection has ended, at once if it has.
 func (c *Conn) whenDone(f func()) {
 	c.mu.Lock()
 	if c.phase != ended {
-		c.onDone = append(c.onDone, f)
+		c.things().onDone = append(c.things().onDone, f)
 		c.mu.Unlock()
 		return
 	}

@@ -3,6 +3,7 @@ package actor
 import (
 	"net"
 
+	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
 )
 
@@ -13,3 +14,6 @@ func (s *Server) AttachForTest(stream net.Conn, receiver Receiver) error {
 	}
 	return s.attach(stream, nil, wscore.Answer{}, receiver)
 }
+
+// ConnOf returns the connection that a readiness wakes with the handler.
+func ConnOf(handler split.Handler) *Conn { return handler.(*readerProcess).conn }

@@ -29,33 +29,33 @@ func (c *Conn) startHeartbeat() {
 	if limit := config.MaxLifetime; limit > 0 {
 		c.beat.end = limit - rand.N(limit/10)
 	}
-	c.beat.entry.due = c.heartbeat
+	c.beat.entry.due = c
 	// Limits that are shorter than the first ping's time are rounded up to it.
 	wheel.add(&c.beat.entry, c.beat.ping)
 	c.beat.message.CompareAndSwap(0, wheel.now.Load())
 }
 
-// heartbeat is one beat; it returns the time until the next, 0 for none.
-func (c *Conn) heartbeat() time.Duration {
+// visited is one beat; it returns the time until the next, 0 for none.
+func (c *Conn) visited() time.Duration {
 	if c.writer.half.Lifecycle().State() != wscore.Open {
 		return 0 // the close has its own time limit
 	}
 	over, next := c.overdue()
-	if over == nil && time.Since(c.opened) >= c.beat.ping {
+	if over == nil && c.age() >= c.beat.ping {
 		over = c.missed()
 		if over == nil {
 			if c.writer.half.Ping() {
 				c.writer.schedule()
 			}
 			interval := c.server.config.PingInterval
-			c.beat.ping = time.Since(c.opened) + interval - interval/10 + rand.N(interval/5)
+			c.beat.ping = c.age() + interval - interval/10 + rand.N(interval/5)
 		}
 	}
 	if over != nil {
 		c.begin(*over)
 		return 0
 	}
-	return max(wheelTick, min(next, c.beat.ping-time.Since(c.opened)))
+	return max(wheelTick, min(next, c.beat.ping-c.age()))
 }
 
 // missed counts an interval and says whether the peer has been silent for too
@@ -78,7 +78,7 @@ func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
 	config, now := &c.server.config, c.server.wheel.now.Load()
 	next = config.SessionStallTimeout
 	if c.beat.end > 0 {
-		left := c.beat.end - time.Since(c.opened)
+		left := c.beat.end - c.age()
 		if left <= 0 {
 			return &closeRequest{cause: CauseLimit, order: afterQueued, code: wscore.CloseGoingAway, reason: "connection is too old", err: errLifetime}, 0
 		}

@@ -16,13 +16,14 @@ import (
 // and runs where the readiness wakes it.
 type readerProcess struct {
 	conn *Conn
-	pid  *PID
+	pid  PID
 	half *split.Reader
 
 	credits    credits
 	discarding bool // nothing that still arrives is wanted
 	discarded  int64
 	gone       bool
+	workDue    bool // the session has something to do and does not run
 }
 
 // Start, Invoke and Shutdown complete Hollywood's Processer; the readiness
@@ -36,7 +37,7 @@ func (r *readerProcess) Invoke([]hollywood.Envelope) {}
 func (r *readerProcess) Shutdown() { r.conn.stopped(afterQueued, false) }
 
 // PID returns the reader's address.
-func (r *readerProcess) PID() *PID { return r.pid }
+func (r *readerProcess) PID() *PID { return &r.pid }
 
 // Send takes a stop request and refuses everything else.
 func (r *readerProcess) Send(pid *PID, message any, sender *PID) {
@@ -83,12 +84,24 @@ func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
 			r.conn.panicked(fmt.Errorf("reader panicked: %v", v))
 			verdict = r.stop()
 		}
+		if r.workDue {
+			r.workDue = false
+			verdict |= split.WorkDue
+		}
 	}()
+	return r.drain(err)
+}
+
+// Work runs the session; see [split.Worker].
+func (r *readerProcess) Work(watched bool) { r.conn.session.run(watched) }
+
+// Late lets what the session has sent leave before it returns.
+func (r *readerProcess) Late() { r.conn.session.late() }
+
+func (r *readerProcess) drain(err error) split.Verdict {
 	c := r.conn
-	select {
-	case <-c.done:
+	if c.over.Load() {
 		return r.stop()
-	default:
 	}
 	if err != nil {
 		if ended := r.half.End(err); ended == nil || r.discarding {
@@ -129,7 +142,9 @@ func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
 		case split.Message:
 			r.credits.take(event.Buffer.Cap())
 			c.beat.message.Store(c.server.wheel.now.Load())
-			c.session.post(envelope{message: event.Buffer})
+			if c.session.enqueue(envelope{message: event.Buffer, sender: internal}) {
+				r.workDue = true
+			}
 		case split.Pong:
 			if event.RoundTrip > 0 {
 				c.server.config.Observer.PingRoundTrip(event.RoundTrip)

@@ -34,6 +34,8 @@ type Server struct {
 	halves     split.Config
 	logger     *zap.Logger
 	wheel      wheel
+	flusher    flusher
+	watch      flushWatch
 
 	mu       sync.Mutex
 	conns    map[string]*Conn
@@ -169,15 +171,14 @@ func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, rec
 		_ = stream.Close()
 		return err
 	}
-	number := connCount.Add(1)
-	c := &Conn{server: s, number: number, id: connPrefix + strconv.FormatUint(number, 36), subprotocol: answer.Subprotocol, opened: time.Now(), done: make(chan struct{})}
+	c := &Conn{server: s, number: connCount.Add(1), subprotocol: answer.Subprotocol, opened: time.Since(epoch)}
 	c.parts.Store(3)
-	c.reader = readerProcess{conn: c, pid: s.newPID("reader", c.id), half: reader}
-	c.reader.credits.clock = &s.wheel.now
+	c.name()
+	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &s.wheel.now
 	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(s.config.InboundBytes), int64(s.config.InboundMessages)
-	c.writer = writerProcess{conn: c, pid: s.newPID("writer", c.id), half: writer}
-	c.session.conn, c.session.pid, c.session.receiver = c, s.newPID("session", c.id), receiver
-	initContext(&c.session.context, s.engine, c.session.pid, receiver)
+	c.writer.conn, c.writer.half = c, writer
+	c.session.conn, c.session.receiver = c, receiver
+	initContext(&c.session.context, s.engine, c.session.PID(), receiver)
 	c.transport, err = s.config.Readiness.Attach(stream, early, &c.reader)
 	if err != nil {
 		reader.Discard()
@@ -197,7 +198,7 @@ func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, rec
 	s.engine.SpawnProc(&c.session)
 	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
 	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
-		c.session.post(envelope{message: first})
+		c.session.post(envelope{message: first, sender: internal})
 	}
 	c.startHeartbeat()
 	c.transport.Start()
@@ -285,8 +286,23 @@ var connPrefix = func() string {
 
 var connCount atomic.Uint64
 
-func (s *Server) newPID(half, id string) *PID {
-	return hollywood.NewPID(s.engine.Address(), s.config.Name+"/"+half+"/"+id)
+// name gives the connection its id and its actors their addresses. All names
+// are parts of one string, which costs an idle connection less than four.
+func (c *Conn) name() {
+	id := connPrefix + strconv.FormatUint(c.number, 36)
+	name := c.server.config.Name
+	all := name + "/reader/" + id + name + "/writer/" + id + name + "/session/" + id
+	address := c.server.engine.Address()
+	cut := func(part string) string {
+		length := len(name) + len(part) + 2 + len(id)
+		head := all[:length]
+		all = all[length:]
+		return head
+	}
+	c.reader.pid.Address, c.reader.pid.ID = address, cut("reader")
+	c.writer.pid.Address, c.writer.pid.ID = address, cut("writer")
+	c.session.pid.Address, c.session.pid.ID = address, cut("session")
+	c.id = c.session.pid.ID[len(c.session.pid.ID)-len(id):]
 }
 
 // Text returns a buffer with a text message, for [Topic.Publish] and

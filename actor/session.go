@@ -3,6 +3,7 @@ package actor
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	hollywood "github.com/anthdm/hollywood/actor"
@@ -14,18 +15,23 @@ import (
 // queue, in which a panic ends its own connection and nothing else.
 type sessionProcess struct {
 	conn     *Conn
-	pid      *PID
+	pid      PID
 	receiver Receiver
 	context  Context
 	borrowed Message // the message that Receive sees
 
 	mu      sync.Mutex
 	queue   []envelope // a ring: count entries from head on
-	head    int
-	count   int
-	foreign int  // entries that other actors sent
-	running bool // a goroutine works off the queue
-	over    bool // the session has ended: nothing more is queued
+	head    int32
+	count   int32
+	foreign int32 // entries that other actors sent
+	running bool  // a goroutine works off the queue
+	over    bool  // the session has ended: nothing more is queued
+
+	later   flushLater
+	hosted  atomic.Bool // it runs where somebody else watches how long that takes
+	watched atomic.Bool // it is in the server's flushWatch
+	seen    bool        // guarded by the flushWatch: something was due at the last look
 
 	// Touched only by the goroutine that works off the queue.
 	deaf bool // the Receiver gets no more messages from its peer
@@ -36,9 +42,16 @@ type sessionProcess struct {
 // *split.Buffer, which the queue owns.
 type envelope struct {
 	message any
-	sender  *PID
-	foreign bool // another actor sent it
+	sender  *PID // internal if no other actor sent it
 }
+
+// internal is the sender of what the connection tells its own session.
+var internal = &PID{}
+
+func (e *envelope) foreign() bool { return e.sender != internal }
+
+// keptSessionQueue is the longest queue that an idle session keeps.
+const keptSessionQueue = 4
 
 // closeMarker stands behind the last message before a close: our close frame
 // may leave once it is reached.
@@ -57,7 +70,7 @@ func (s *sessionProcess) Invoke([]hollywood.Envelope) {}
 func (s *sessionProcess) Shutdown() { s.conn.stopped(afterSession, true) }
 
 // PID returns the session's address.
-func (s *sessionProcess) PID() *PID { return s.pid }
+func (s *sessionProcess) PID() *PID { return &s.pid }
 
 // Send queues a message from another actor. A stop request closes the
 // connection: a graceful one once the session has handled what was delivered.
@@ -70,58 +83,74 @@ func (s *sessionProcess) Send(pid *PID, message any, sender *PID) {
 		s.conn.stopped(afterSession, true)
 		return
 	}
-	s.post(envelope{message: message, sender: sender, foreign: true})
+	s.post(envelope{message: message, sender: sender})
 }
 
-// post queues an entry and sees to it that it is handled, or releases it when
-// the session has ended or the bound on messages from other actors is reached.
+// post queues an entry and sees to it that it is handled.
 func (s *sessionProcess) post(e envelope) {
+	if s.enqueue(e) {
+		go s.run(false)
+	}
+}
+
+// enqueue queues an entry, or releases it when the session has ended or the
+// bound on messages from other actors is reached. With start the caller must
+// see to it that the session runs, and nobody else will.
+func (s *sessionProcess) enqueue(e envelope) (start bool) {
 	s.mu.Lock()
-	if s.over || e.foreign && s.foreign >= s.conn.server.config.SessionMailbox {
+	if s.over || e.foreign() && int(s.foreign) >= s.conn.server.config.SessionMailbox {
 		s.mu.Unlock()
 		s.release(e)
-		return
+		return false
 	}
-	if s.count == len(s.queue) {
+	if int(s.count) == len(s.queue) {
 		s.grow()
 	}
-	s.queue[(s.head+s.count)%len(s.queue)] = e
+	s.queue[(s.head+s.count)%int32(len(s.queue))] = e
 	s.count++
-	if e.foreign {
+	if e.foreign() {
 		s.foreign++
 	}
-	start := !s.running
+	start = !s.running
 	s.running = true
 	s.mu.Unlock()
-	if start {
-		go s.run()
-	}
+	return start
 }
 
 func (s *sessionProcess) grow() {
-	larger := make([]envelope, max(8, 2*len(s.queue)))
+	larger := make([]envelope, max(2, 2*len(s.queue)))
 	for i := range s.count {
-		larger[i] = s.queue[(s.head+i)%len(s.queue)]
+		larger[i] = s.queue[(s.head+i)%int32(len(s.queue))]
 	}
 	s.queue, s.head = larger, 0
 }
 
-// next takes the oldest entry, or ends the run.
+// rest ends the run, unless there is something to handle or to flush.
+func (s *sessionProcess) rest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count > 0 || !s.later.end() {
+		return false
+	}
+	s.running = false
+	if len(s.queue) > keptSessionQueue {
+		s.queue, s.head = nil, 0 // an idle session keeps a small queue
+	}
+	return true
+}
+
+// next takes the oldest entry.
 func (s *sessionProcess) next() (envelope, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.count == 0 {
-		s.running = false
-		if len(s.queue) > 8 {
-			s.queue, s.head = nil, 0 // an idle session keeps a small queue
-		}
 		return envelope{}, false
 	}
 	e := s.queue[s.head]
 	s.queue[s.head] = envelope{}
-	s.head = (s.head + 1) % len(s.queue)
+	s.head = (s.head + 1) % int32(len(s.queue))
 	s.count--
-	if e.foreign {
+	if e.foreign() {
 		s.foreign--
 	}
 	return e, true
@@ -132,14 +161,14 @@ func (s *sessionProcess) dropQueued() {
 	s.mu.Lock()
 	var kept, dropped []envelope
 	for i := range s.count {
-		e := s.queue[(s.head+i)%len(s.queue)]
-		if _, peer := e.message.(*split.Buffer); peer || e.foreign {
+		e := s.queue[(s.head+i)%int32(len(s.queue))]
+		if _, peer := e.message.(*split.Buffer); peer || e.foreign() {
 			dropped = append(dropped, e)
 		} else {
 			kept = append(kept, e)
 		}
 	}
-	s.queue, s.head, s.count, s.foreign = kept, 0, len(kept), 0
+	s.queue, s.head, s.count, s.foreign = kept, 0, int32(len(kept)), 0
 	s.mu.Unlock()
 	for _, e := range dropped {
 		s.release(e)
@@ -149,8 +178,8 @@ func (s *sessionProcess) dropQueued() {
 // release deals with an entry that will not be handled: a message from the peer
 // is given back, one from another actor becomes a dead letter.
 func (s *sessionProcess) release(e envelope) {
-	if e.foreign {
-		s.conn.server.refuseMessage(s.pid, e.message, e.sender)
+	if e.foreign() {
+		s.conn.server.refuseMessage(&s.pid, e.message, e.sender)
 		return
 	}
 	if buffer, ok := e.message.(*split.Buffer); ok {
@@ -165,35 +194,81 @@ func (s *sessionProcess) giveCredit(bytes int) {
 	}
 }
 
-func (s *sessionProcess) run() {
-	for {
+// flushEvery is how many entries a session handles between flushes, if there
+// are as many.
+const flushEvery = 64
+
+// run works off the queue, and flushes what that brought at its end. With
+// hosted somebody else watches how long it takes, and calls late.
+func (s *sessionProcess) run(hosted bool) {
+	s.hosted.Store(hosted)
+	s.later.begin()
+	for handled := 1; ; handled++ {
 		e, ok := s.next()
-		if !ok {
-			return
-		}
-		if e.foreign {
-			if s.deaf {
-				s.release(e)
-			} else {
-				s.receive(e.message, e.sender)
+		if ok {
+			if ended := s.handle(e); ended {
+				for !s.later.end() {
+					s.flushOwn()
+				}
+				return
 			}
-			continue
 		}
-		switch m := e.message.(type) {
-		case *split.Buffer:
-			s.receiveMessage(m)
-		case closeMarker:
-			if m.stop {
-				s.tellStopped()
-			}
-			s.conn.queueClose(false)
-		case endMarker:
-			s.end()
+		if !ok || handled%flushEvery == 0 {
+			s.flushOwn()
+		}
+		if !ok && s.rest() {
 			return
-		default:
-			s.receive(m, nil)
 		}
 	}
+}
+
+// flushOwn flushes from the session's own goroutine what is due.
+func (s *sessionProcess) flushOwn() {
+	if others, ok := s.later.settle(); ok {
+		s.conn.server.flusher.add(others...)
+		s.conn.writer.flushDue()
+	}
+}
+
+// late is called when a hosted run takes its time: what it sends is flushed
+// meanwhile.
+func (s *sessionProcess) late() {
+	s.hosted.Store(false)
+	s.flushLate()
+}
+
+// flushLate hands over what is due, because the session does not return.
+func (s *sessionProcess) flushLate() {
+	if others, ok := s.later.settle(); ok {
+		s.conn.server.flusher.add(append(others, &s.conn.writer)...)
+	}
+}
+
+// handle handles an entry and reports whether it was the last.
+func (s *sessionProcess) handle(e envelope) (ended bool) {
+	if e.foreign() {
+		if s.deaf {
+			s.release(e)
+		} else {
+			s.receive(e.message, e.sender)
+		}
+		return false
+	}
+	switch m := e.message.(type) {
+	case *split.Buffer:
+		s.receiveMessage(m)
+	case closeMarker:
+		if m.stop {
+			s.tellStopped()
+		}
+		s.conn.queueClose(false)
+	case endMarker:
+		s.end()
+		return true
+	default:
+		s.receive(m, nil)
+	}
+	return false
 }
 
 // receiveMessage lends a message from the peer to the Receiver.
@@ -240,7 +315,7 @@ func (s *sessionProcess) tellStopped() {
 	s.stopChildren()
 	s.receive(Stopped{}, nil)
 	s.deaf, s.told = true, true
-	s.conn.server.engine.Registry.Remove(s.pid)
+	s.conn.server.engine.Registry.Remove(&s.pid)
 }
 
 // stopChildren stops the actors that the session spawned, as Hollywood does,
@@ -263,7 +338,7 @@ func (s *sessionProcess) stopChildren() {
 
 // end tells the Receiver how its connection ended, and empties the queue.
 func (s *sessionProcess) end() {
-	s.receive(s.conn.closed, nil)
+	s.receive(s.conn.last.closed, nil)
 	s.tellStopped()
 	s.mu.Lock()
 	s.over = true

@@ -78,23 +78,30 @@ func (t *Topic) Len() int { return int(t.count.Load()) }
 //
 // What one goroutine publishes arrives everywhere in its order; messages of
 // several goroutines may arrive in a different order at each subscriber.
-func (t *Topic) Publish(b *Buffer) int {
+func (t *Topic) Publish(b *Buffer) int { return t.publish(b, nil) }
+
+// Publish is [Topic.Publish] from this connection's session: what it publishes
+// while it runs leaves together when it has handled the messages that wait for
+// it, in one write for each subscriber.
+func (c *Conn) Publish(t *Topic, b *Buffer) int { return t.publish(b, &c.session) }
+
+func (t *Topic) publish(b *Buffer, from *sessionProcess) int {
 	defer b.Release()
 	b.Prepare()
 	taken := 0
 	for i := range t.shards {
-		taken += t.shards[i].publish(b)
+		taken += t.shards[i].publish(b, from)
 	}
 	return taken
 }
 
-func (shard *topicShard) publish(b *Buffer) (taken int) {
+func (shard *topicShard) publish(b *Buffer, from *sessionProcess) (taken int) {
 	var slow []*Conn
 	shard.mu.RLock()
 	for _, s := range shard.subscribers {
 		wake, err := s.conn.writer.half.Send(b.Retain())
 		if wake {
-			s.conn.writer.schedule()
+			s.conn.writer.schedulePublished(from)
 		}
 		switch err {
 		case nil:

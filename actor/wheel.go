@@ -28,10 +28,12 @@ type wheelEntry struct {
 	next, previous *wheelEntry
 	list           *wheelList
 	rounds         int
-	// due is called without the lock when the time has come; the entry waits
-	// again if the result is positive.
-	due func() time.Duration
+	due            visitor // nil once removed
 }
+
+// visitor is called without the lock when its time has come; it waits again if
+// the result is positive.
+type visitor interface{ visited() time.Duration }
 
 type wheelList struct{ first *wheelEntry }
 
@@ -151,7 +153,7 @@ func (w *wheel) visit(e *wheelEntry) {
 	if due == nil {
 		return
 	}
-	again := due()
+	again := due.visited()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unicode/utf8"
 
 	hollywood "github.com/anthdm/hollywood/actor"
@@ -27,8 +28,9 @@ type (
 // mailbox of its own, which is bounded and lets it gather writes.
 type writerProcess struct {
 	conn *Conn
-	pid  *PID
+	pid  PID
 	half *split.Writer
+	due  atomic.Bool // the right to write is on a list; who claims it must flush
 }
 
 // Start, Invoke and Shutdown complete Hollywood's Processer.
@@ -41,7 +43,7 @@ func (w *writerProcess) Invoke([]hollywood.Envelope) {}
 func (w *writerProcess) Shutdown() { w.conn.stopped(afterQueued, false) }
 
 // PID returns the writer's address.
-func (w *writerProcess) PID() *PID { return w.pid }
+func (w *writerProcess) PID() *PID { return &w.pid }
 
 // Send takes what any actor may send to a connection. What cannot be taken is
 // refused as a dead letter; what the mailbox refuses is counted there.
@@ -70,27 +72,76 @@ func (w *writerProcess) Send(pid *PID, message any, sender *PID) {
 	c.receiveForHalf(pid, message, sender)
 }
 
-// schedule starts the writing; the caller was told by the half that it is due.
-func (w *writerProcess) schedule() { go w.run() }
+// schedule puts the right to write, which the caller was given by the half, on
+// a list: the session's if it runs, else the flusher's.
+func (w *writerProcess) schedule() {
+	w.due.Store(true)
+	session, server := &w.conn.session, w.conn.server
+	if session.later.owe() {
+		session.watchFlush()
+		return
+	}
+	server.flusher.add(w)
+}
 
-func (w *writerProcess) run() {
-	c := w.conn
-	defer func() {
-		if v := recover(); v != nil {
-			c.server.recovered("writer", c, v)
-			c.lostStream(&split.TransportError{Operation: "write", Err: fmt.Errorf("panic: %v", v)})
-			c.partEnded()
+// schedulePublished is schedule for a message that a session published, or
+// somebody else if that is nil.
+func (w *writerProcess) schedulePublished(from *sessionProcess) {
+	w.due.Store(true)
+	if from != nil && from.later.oweOther(w) {
+		from.watchFlush()
+		return
+	}
+	w.conn.server.flusher.add(w)
+}
+
+// flushDue writes what the stream takes, if nobody else has claimed the right
+// to, and lets a goroutine wait for the stream to take the rest.
+func (w *writerProcess) flushDue() {
+	if !w.due.CompareAndSwap(true, false) {
+		return
+	}
+	defer w.guard()
+	closeSent, err := w.half.TryFlush()
+	if err == split.ErrWouldBlock {
+		if closeSent {
+			w.conn.closeLeft()
 		}
-	}()
-	closeSent, err := w.half.Flush()
+		go w.run()
+		return
+	}
+	w.flushed(closeSent, err)
+}
+
+// run writes and waits for the stream where it must.
+func (w *writerProcess) run() {
+	defer w.guard()
+	w.flushed(w.half.Flush())
+}
+
+// flushed draws the conclusions of a flush.
+func (w *writerProcess) flushed(closeSent bool, err error) {
 	if closeSent {
-		c.closeLeft()
+		w.conn.closeLeft()
 	}
 	if err == nil {
 		return
 	}
 	if err != split.ErrClosed {
-		c.lostStream(err)
+		w.conn.lostStream(err)
 	}
+	w.conn.partEnded()
+}
+
+// guard survives a panic in the transport, after which nothing is written any
+// more.
+func (w *writerProcess) guard() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	c := w.conn
+	c.server.recovered("writer", c, v)
+	c.lostStream(&split.TransportError{Operation: "write", Err: fmt.Errorf("panic: %v", v)})
 	c.partEnded()
 }

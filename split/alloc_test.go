@@ -4,6 +4,7 @@ package split
 
 import (
 	"io"
+	"net"
 	"strconv"
 	"testing"
 
@@ -69,6 +70,62 @@ func TestWriterAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestTryFlushAllocatesNothing(t *testing.T) {
+	for _, role := range []wscore.Role{wscore.Server, wscore.Client} {
+		config := plainConfig(t)
+		_, w, err := New(role, config, wscore.DeflateParams{})
+		must(t, err)
+		w.Bind(sink{})
+		payload := []byte(pattern(128))
+		noAllocations(t, func() {
+			for _, send := range []func(*Buffer) (bool, error){w.Send, w.TrySend} {
+				if _, err := send(config.Pool.Binary(payload)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := w.TryFlush(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestReplacingAMessageAllocatesNothing(t *testing.T) {
+	config, err := Config{Pool: NewPool(nil), Mailbox: MailboxConfig{Policy: Conflate}}.WithDefaults()
+	must(t, err)
+	_, w, err := New(wscore.Server, &config, wscore.DeflateParams{})
+	must(t, err)
+	noAllocations(t, func() {
+		if _, err := w.SendKeyed("key", config.Pool.Text("newest")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.Shut()
+}
+
+func TestTryWriteAllocatesNothing(t *testing.T) {
+	onEveryStream(t, func(t *testing.T, server, client net.Conn) {
+		if !tried(server) {
+			return
+		}
+		h := park(t, server, "", nil)
+		defer h.Close()
+		frame, got := []byte(pattern(128)), make([]byte, 128)
+		vectors := make(net.Buffers, 1)
+		rest := new(net.Buffers)
+		noAllocations(t, func() {
+			vectors[0] = frame
+			*rest = vectors
+			if _, err := h.TryWrite(rest); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(client, got); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
+
 func TestPreparedMessageToManyAllocatesNothing(t *testing.T) {
 	config := plainConfig(t)
 	var writers []*Writer
@@ -91,6 +148,26 @@ func TestPreparedMessageToManyAllocatesNothing(t *testing.T) {
 		}
 		message.Release()
 	})
+}
+
+func TestSharedCompressedFormAllocatesNothingForEachWriter(t *testing.T) {
+	deflate, params := agreement(false, 15)
+	config, err := Config{Pool: NewPool(nil), Deflate: deflate}.WithDefaults()
+	must(t, err)
+	_, w, err := New(wscore.Server, &config, params)
+	must(t, err)
+	w.Bind(sink{})
+	message := config.Pool.Text(prose(1000))
+	message.Prepare()
+	noAllocations(t, func() {
+		if _, err := w.Send(message.Retain()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	message.Release()
 }
 
 // allocless is a handler that reads messages and counts them.

@@ -22,20 +22,23 @@ const (
 // while they have something to send.
 type batch struct {
 	messages []*Buffer
+	notices  notices // of some of the messages
 	pongs    []controlFrame
 	ping     *controlFrame
 	closing  *closeFrame
 	size     int // payload bytes of messages
 
-	packed   *Buffer // small frames and headers, back to back
+	forms    []*Buffer // what goes into the frame of each message, if compressed
+	packed   *Buffer   // small frames and headers, back to back
 	vectors  net.Buffers
-	out      net.Buffers // what is left of vectors during the write
+	out      net.Buffers // what is left of vectors to be written
+	begun    bool        // encoded, and perhaps partly written
 	open     int         // where the packed bytes that are in no vector yet begin
 	encoded  []int       // payload bytes of each message that is in the vectors
 	controls []sentControl
 	pinged   bool
 	ended    bool      // the mailbox was shut: nothing more will come
-	copies   []*Buffer // masked copies of shared payloads
+	copies   []*Buffer // made for this batch: compressed forms, masked copies
 }
 
 type sentControl struct {
@@ -47,17 +50,27 @@ func (b *batch) empty() bool {
 	return len(b.messages) == 0 && len(b.pongs) == 0 && b.ping == nil && b.closing == nil
 }
 
+// content returns what goes into the frame of each message.
+func (b *batch) content() []*Buffer {
+	if len(b.forms) > 0 {
+		return b.forms
+	}
+	return b.messages
+}
+
 // reset makes the batch ready for the next one and keeps its memory.
 func (b *batch) reset() {
 	clear(b.messages)
+	clear(b.forms)
 	clear(b.vectors)
 	for _, c := range b.copies {
 		c.Release()
 	}
 	clear(b.copies)
-	b.messages, b.vectors, b.controls, b.copies = b.messages[:0], b.vectors[:0], b.controls[:0], b.copies[:0]
+	b.messages, b.forms, b.vectors, b.controls, b.copies = b.messages[:0], b.forms[:0], b.vectors[:0], b.controls[:0], b.copies[:0]
 	b.pongs, b.ping, b.closing, b.pinged = b.pongs[:0], nil, nil, false
-	b.ended = false
+	b.out, b.begun, b.ended = nil, false, false
+	b.notices = nil
 	b.size, b.open, b.encoded = 0, 0, b.encoded[:0]
 	if b.packed != nil {
 		b.packed.Release()
@@ -69,9 +82,14 @@ func (b *batch) reset() {
 // frames packed together, large ones by reference. A message that the state no
 // longer lets out stays unencoded and is counted as dropped.
 func (w *Writer) encodeBatch(b *batch) {
+	if w.deflate != nil {
+		for _, message := range b.messages {
+			b.forms = append(b.forms, w.form(b, message))
+		}
+	}
 	if frame := w.alone(b); frame != nil {
 		b.vectors = append(b.vectors, frame)
-		b.encoded = append(b.encoded, b.messages[0].Len())
+		b.encoded = append(b.encoded, b.content()[0].Len())
 		return
 	}
 	b.packed = w.config.Pool.Get(b.packNeeded())
@@ -81,17 +99,16 @@ func (w *Writer) encodeBatch(b *batch) {
 	if b.ping != nil {
 		b.pinged = w.packControl(b, wscore.OpPing, b.ping.bytes())
 	}
-	for _, message := range b.messages {
-		payload, compressed := w.compress(b, message)
-		header, err := w.encoder.DataHeader(message.opcode, true, payload.Len())
+	for _, form := range b.content() {
+		header, err := w.encoder.DataHeader(form.opcode, true, form.Len())
 		if err != nil {
 			break
 		}
-		if compressed {
+		if form.compressed {
 			header.RSV = wscore.RSV1
 		}
-		w.packMessage(b, header, payload, message.Len() <= packLimit)
-		b.encoded = append(b.encoded, payload.Len())
+		w.packMessage(b, header, form)
+		b.encoded = append(b.encoded, form.Len())
 	}
 	if b.closing != nil {
 		frame, err := w.encoder.AppendClose(b.packed.memory[Headroom:b.packed.end], b.closing.code, b.closing.reason)
@@ -111,34 +128,31 @@ func closeLength(c *closeFrame) int {
 }
 
 // alone returns the frame of a batch that is one message of a server, whose
-// header can stand in the message's own headroom.
+// header stands or can be put in the form's own headroom.
 func (w *Writer) alone(b *batch) []byte {
 	if w.role != wscore.Server || len(b.messages) != 1 || len(b.pongs) > 0 || b.ping != nil || b.closing != nil {
 		return nil
 	}
-	message := b.messages[0]
-	if w.deflate != nil && message.Len() >= w.config.Deflate.Threshold {
+	form := b.content()[0]
+	if !form.prepared && !form.sole() {
 		return nil
 	}
-	if !message.prepared && !message.sole() {
+	if _, err := w.encoder.DataHeader(form.opcode, true, form.Len()); err != nil {
 		return nil
 	}
-	if _, err := w.encoder.DataHeader(message.opcode, true, message.Len()); err != nil {
-		return nil
+	if !form.prepared {
+		form.Prepare()
 	}
-	if !message.prepared {
-		message.Prepare()
-	}
-	return message.frame()
+	return form.frame()
 }
 
 // packNeeded returns how many packed bytes the batch has at most.
 func (b *batch) packNeeded() int {
 	needed := (len(b.pongs) + 2) * wscore.MaxControlFrame
-	for _, message := range b.messages {
+	for _, form := range b.content() {
 		needed += Headroom
-		if message.Len() <= packLimit {
-			needed += message.Len()
+		if form.Len() <= packLimit {
+			needed += form.Len()
 		}
 	}
 	return needed
@@ -155,11 +169,11 @@ func (w *Writer) packControl(b *batch, opcode wscore.Opcode, payload []byte) boo
 	return true
 }
 
-func (w *Writer) packMessage(b *batch, header wscore.Header, message *Buffer, pack bool) {
+func (w *Writer) packMessage(b *batch, header wscore.Header, form *Buffer) {
 	b.packed.end += header.Put(b.packed.room())
-	if pack {
+	if form.Len() <= packLimit {
 		from := b.packed.end
-		b.packed.append(message.Payload())
+		b.packed.append(form.Payload())
 		if header.Masked {
 			wscore.Mask(b.packed.memory[from:b.packed.end], header.Key)
 		}
@@ -167,13 +181,13 @@ func (w *Writer) packMessage(b *batch, header wscore.Header, message *Buffer, pa
 	}
 	b.seal()
 	if header.Masked {
-		if !message.sole() {
-			message = message.Copy()
-			b.copies = append(b.copies, message)
+		if !form.sole() {
+			form = form.Copy()
+			b.copies = append(b.copies, form)
 		}
-		wscore.Mask(message.Payload(), header.Key)
+		wscore.Mask(form.Payload(), header.Key)
 	}
-	b.vectors = append(b.vectors, message.Payload())
+	b.vectors = append(b.vectors, form.Payload())
 }
 
 // seal makes a vector of the packed bytes that are in none yet.

@@ -21,7 +21,9 @@ type Buffer struct {
 	end        int    // where the payload ends
 	opcode     wscore.Opcode
 	prepared   bool // a server's frame header stands right before the payload
+	compressed bool // the payload is a message's compressed form
 	references atomic.Int32
+	variants   atomic.Pointer[variant] // compressed forms that the owners share
 }
 
 // Text returns a buffer with a text message; the caller owns it.
@@ -47,10 +49,14 @@ func (p *Pool) message(opcode wscore.Opcode, payload []byte) *Buffer {
 func (b *Buffer) Opcode() wscore.Opcode { return b.opcode }
 
 // SetOpcode sets the message's type. Only a sole owner may call it.
-func (b *Buffer) SetOpcode(opcode wscore.Opcode) { b.opcode, b.prepared = opcode, false }
+func (b *Buffer) SetOpcode(opcode wscore.Opcode) {
+	b.dropVariants()
+	b.opcode, b.prepared = opcode, false
+}
 
 // Payload returns the message's bytes. They are valid while the caller owns a
-// reference, and may be changed only by a sole owner.
+// reference, and may be changed only by a sole owner, before
+// [Buffer.Prepare].
 func (b *Buffer) Payload() []byte { return b.memory[Headroom:b.end:b.end] }
 
 // Len returns the length of the payload in bytes.
@@ -67,6 +73,7 @@ func (b *Buffer) Resize(length int) ([]byte, bool) {
 	if length < 0 || length > len(b.memory)-Headroom {
 		return nil, false
 	}
+	b.dropVariants()
 	b.end, b.prepared = Headroom+length, false
 	return b.Payload(), true
 }
@@ -87,6 +94,7 @@ func (b *Buffer) Retain() *Buffer {
 func (b *Buffer) Release() {
 	switch n := b.references.Add(-1); {
 	case n == 0:
+		b.dropVariants()
 		b.pool.put(b)
 	case n < 0:
 		panic("split: Release of a released buffer")
@@ -94,10 +102,17 @@ func (b *Buffer) Release() {
 }
 
 // Prepare writes a server's frame header before the payload once, so that many
-// writers can send the same bytes. The sole owner calls it before it shares
-// the buffer.
+// writers can send the same bytes. Writers that compress without takeover then
+// also share the compressed form: it is made once for each level and window,
+// when the first of them writes the message, and lives as long as the buffer.
+// The sole owner calls Prepare before it shares the buffer, and again after any
+// change.
 func (b *Buffer) Prepare() {
+	b.dropVariants()
 	h := wscore.Header{Fin: true, Opcode: b.opcode, Length: uint64(b.Len())}
+	if b.compressed {
+		h.RSV = wscore.RSV1
+	}
 	h.Put(b.memory[Headroom-h.Size():])
 	b.prepared = true
 }

@@ -102,29 +102,44 @@ func inflatedRoom(used int, maxMessage int64) int {
 	return int(min(inflatedGuess*int64(used), maxMessage))
 }
 
-// compress returns the message's compressed form where that was agreed and is
-// shorter. It runs when a message leaves the mailbox, never before: a message
-// that was compressed with takeover and then dropped would leave the peer
-// without what later ones refer to.
-func (w *Writer) compress(b *batch, message *Buffer) (*Buffer, bool) {
+// form returns what of a message goes into its frame: its compressed form
+// where that was agreed and is shorter, else itself. It runs when a message
+// leaves the mailbox, never before: a message that was compressed with takeover
+// and then dropped would leave the peer without what later ones refer to. The
+// batch gives the compressed form back.
+func (w *Writer) form(b *batch, message *Buffer) *Buffer {
 	d := w.deflate
 	if d == nil || message.Len() < w.config.Deflate.Threshold {
-		return message, false
+		return message
 	}
-	pool := w.config.Pool
-	z := pool.deflater(w.config.Deflate.Level, d.params.SendWindowBits)
-	defer pool.putDeflater(z, w.config.Deflate.Level, d.params.SendWindowBits)
-	packed := pool.Get(message.Len())
-	b.copies = append(b.copies, packed)
+	if message.prepared && !d.params.SendTakeover {
+		return w.shared(b, message)
+	}
+	compressed := compress(message, w.config.Deflate.Level, d.params.SendWindowBits, d.sent.Bytes())
+	if compressed == nil {
+		return message
+	}
+	b.copies = append(b.copies, compressed)
+	d.sent.Add(message.Payload())
+	return compressed
+}
+
+// compress returns a new buffer with the message's compressed form, or nil if
+// that is not shorter.
+func compress(message *Buffer, level, windowBits int, dictionary []byte) *Buffer {
+	pool := message.pool
+	z := pool.deflater(level, windowBits)
+	b := pool.Get(message.Len())
 	// Append makes other memory for what does not fit, and by then has cut off
 	// four bytes; so nothing is used that is not shorter by as much.
-	compressed, ok := z.Append(packed.memory[Headroom:Headroom], message.Payload(), d.sent.Bytes(), d.params.SendWindowBits)
+	compressed, ok := z.Append(b.memory[Headroom:Headroom], message.Payload(), dictionary, windowBits)
+	pool.putDeflater(z, level, windowBits)
 	if !ok || len(compressed) > message.Len()-4 {
-		return message, false
+		b.Release()
+		return nil
 	}
-	packed.end, packed.opcode = Headroom+len(compressed), message.opcode
-	d.sent.Add(message.Payload())
-	return packed, true
+	b.end, b.opcode, b.compressed = Headroom+len(compressed), message.opcode, true
+	return b
 }
 
 // discard gives the dictionary back.

@@ -4,20 +4,29 @@ import "github.com/tandem-ws/tandem/wscore"
 
 // SendError says why a message that was handed over will not be sent. The
 // message's buffer has been released. All values are the variables of this
-// package.
+// package, but for a wait that its context ended ([Writer.SendContext]).
 type SendError struct {
 	Text string
 	Code wscore.CloseCode // the close code that is due, 0 if the connection goes on
+	Err  error            // of the context that ended the wait, else nil
 }
 
 // Error names the reason.
-func (e *SendError) Error() string { return "websocket: " + e.Text }
+func (e *SendError) Error() string {
+	if e.Err != nil {
+		return "websocket: " + e.Text + ": " + e.Err.Error()
+	}
+	return "websocket: " + e.Text
+}
+
+// Unwrap returns the error of the context that ended the wait, or nil.
+func (e *SendError) Unwrap() error { return e.Err }
 
 // Why a send is refused.
 var (
 	// ErrClosed: the connection is closing or closed; nothing more is sent.
 	ErrClosed = &SendError{Text: "message not sent: connection is closing or closed"}
-	// ErrDropped: the mailbox is full and its policy drops the new message.
+	// ErrDropped: the mailbox is full and its policy drops the message.
 	ErrDropped = &SendError{Text: "message dropped: mailbox is full"}
 	// ErrSlowConsumer: the mailbox is full and its policy closes the connection.
 	ErrSlowConsumer = &SendError{Text: "message not sent: mailbox is full, closing the slow connection", Code: wscore.CloseTryAgainLater}

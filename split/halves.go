@@ -83,7 +83,7 @@ func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader
 		return nil, nil, err
 	}
 	w := &Writer{link: shared, role: role, encoder: wscore.NewEncoder(role, &shared.lifecycle, nil)}
-	w.mailbox.config, w.mailbox.observer = config.Mailbox, config.Observer
+	w.mailbox.config, w.mailbox.observer = &config.Mailbox, config.Observer
 	r := &Reader{link: shared, decoder: decoder, writer: w}
 	if agreed.Agreed && config.Deflate != nil {
 		enableDeflate(r, w, agreed)

@@ -14,7 +14,7 @@ func TestConfigDefaults(t *testing.T) {
 	must(t, err)
 	equal(t, "WriteTimeout", config.WriteTimeout, 10*time.Second)
 	equal(t, "MaxMessage", config.Limits.MaxMessage, 1<<20)
-	equal(t, "Mailbox", config.Mailbox, MailboxConfig{MaxFrames: 256, MaxBytes: 1 << 20, Policy: CloseSlow})
+	equal(t, "Mailbox", config.Mailbox, MailboxConfig{MaxFrames: 256, MaxBytes: 1 << 20, Policy: CloseSlow, BlockTimeout: time.Second})
 	equal(t, "ManualPong", config.ManualPong, false)
 	equal(t, "compression", config.Deflate == nil, true)
 	equal(t, "a pool of its own", config.Pool != nil, true)
@@ -59,10 +59,10 @@ func TestHalvesShareOneState(t *testing.T) {
 }
 
 func TestDropReasonNames(t *testing.T) {
-	for reason, name := range map[DropReason]string{DropFull: "full", DropClosed: "closed", DropPong: "pong"} {
+	for reason, name := range map[DropReason]string{DropFull: "full", DropClosed: "closed", DropPong: "pong", DropConflated: "conflated"} {
 		equal(t, "name", reason.String(), name)
 	}
-	equal(t, "number of reasons", DropReasons, 3)
+	equal(t, "number of reasons", DropReasons, 4)
 }
 
 func TestErrorsSayWhatHappened(t *testing.T) {

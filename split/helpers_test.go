@@ -145,6 +145,43 @@ type wire struct {
 	writing   bool
 	// onWrite, when set, sees each write before it counts; an error fails it.
 	onWrite func(vectors net.Buffers) error
+	// takes is what each TryWrite takes at most, in bytes; without an entry it
+	// takes everything.
+	takes []int
+	tries int
+}
+
+// TryWrite writes as much as the test allows, and keeps it as one write.
+func (w *wire) TryWrite(buffers *net.Buffers) (int64, error) {
+	w.tries++
+	if len(w.takes) == 0 {
+		return w.Write(buffers, 0)
+	}
+	room := w.takes[0]
+	w.takes = w.takes[1:]
+	if w.onWrite != nil {
+		if err := w.onWrite(*buffers); err != nil {
+			return 0, err
+		}
+	}
+	var taken []byte
+	for len(*buffers) > 0 {
+		first := (*buffers)[0]
+		n := min(room-len(taken), len(first))
+		taken = append(taken, first[:n]...)
+		if n < len(first) {
+			(*buffers)[0] = first[n:]
+			break
+		}
+		*buffers = (*buffers)[1:]
+	}
+	w.mu.Lock()
+	w.writes = append(w.writes, string(taken))
+	w.mu.Unlock()
+	if len(*buffers) > 0 {
+		return int64(len(taken)), ErrWouldBlock
+	}
+	return int64(len(taken)), nil
 }
 
 func (w *wire) Write(buffers *net.Buffers, timeout time.Duration) (int64, error) {

@@ -1,88 +1,19 @@
 package split
 
 import (
-	"strconv"
+	"context"
 	"sync"
-
-	"github.com/tandem-ws/tandem/wscore"
 )
-
-// Policy says what a full mailbox does with a new message.
-type Policy uint8
-
-// The policies. Every message that is not sent is counted by the observer.
-const (
-	// CloseSlow refuses the message with [ErrSlowConsumer]; the owner then
-	// closes the connection with 1013 (try again later).
-	CloseSlow Policy = iota
-	// DropNewest refuses the message with [ErrDropped].
-	DropNewest
-	// DropOldest makes room by dropping the oldest queued messages.
-	DropOldest
-)
-
-// String returns the policy's name as used in flags and metric labels.
-func (p Policy) String() string {
-	switch p {
-	case CloseSlow:
-		return "close"
-	case DropNewest:
-		return "drop_newest"
-	case DropOldest:
-		return "drop_oldest"
-	}
-	return "policy-" + strconv.Itoa(int(p))
-}
-
-// MailboxConfig bounds a [Mailbox]. The zero value means the defaults.
-type MailboxConfig struct {
-	// MaxFrames is how many messages may wait. Default: 256.
-	MaxFrames int
-	// MaxBytes is how much memory the waiting messages may pin, in bytes of
-	// buffer capacity. Default: 1 MiB. A message is let into an empty queue
-	// whatever its size, so the bound is this and one message beside what is
-	// being written.
-	MaxBytes int
-	// Policy is what happens to a message that does not fit. Default: CloseSlow.
-	Policy Policy
-}
-
-// Defaults of [MailboxConfig], and the size of the control lane.
-const (
-	DefaultMailboxFrames = 256
-	DefaultMailboxBytes  = 1 << 20
-	// MaxPongs is how many pongs wait at most; beyond it the newest replaces
-	// the oldest (RFC 6455 section 5.5.3).
-	MaxPongs = 32
-)
-
-func (c MailboxConfig) withDefaults() (MailboxConfig, error) {
-	if c.MaxFrames == 0 {
-		c.MaxFrames = DefaultMailboxFrames
-	}
-	if c.MaxBytes == 0 {
-		c.MaxBytes = DefaultMailboxBytes
-	}
-	switch {
-	case c.MaxFrames < 1 || c.MaxFrames > 1<<20:
-		return c, &wscore.ConfigError{Field: "Mailbox.MaxFrames", Value: c.MaxFrames, Range: "1 to 1048576 (0 for the default)"}
-	case c.MaxBytes < 1:
-		return c, &wscore.ConfigError{Field: "Mailbox.MaxBytes", Value: c.MaxBytes, Range: "1 or more (0 for the default)"}
-	case c.Policy > DropOldest:
-		return c, &wscore.ConfigError{Field: "Mailbox.Policy", Value: c.Policy, Range: "close, drop_newest or drop_oldest"}
-	}
-	return c, nil
-}
 
 // Mailbox is what waits to be written: a bounded queue of messages, and beside
 // it a control lane that a full queue never blocks: pongs, one ping and one
 // close frame. Any goroutine puts in; one writer takes out.
 type Mailbox struct {
-	config   MailboxConfig
+	config   *MailboxConfig // shared by all connections of one configuration
 	observer Observer
 
 	mu        sync.Mutex
-	queue     []*Buffer // a ring: count messages from head on
+	queue     []entry // a ring: count messages from head on
 	head      int
 	count     int
 	bytes     int // capacity pinned by queued messages and by those being written
@@ -92,58 +23,114 @@ type Mailbox struct {
 	closing   *closeFrame
 	sealed    bool // a close frame is queued or sent: no more messages
 	ended     bool // nothing is written any more
-	scheduled bool // a writer is at work or on its way
+	scheduled bool // a writer is at work or on its way; always while messages wait
+
+	line *blocked // the first of those who wait for room, nil while there is any
 }
 
-type controlFrame struct {
-	length  uint8
-	payload [wscore.MaxControlPayload]byte
+// entry is a message in a mailbox.
+type entry struct {
+	message *Buffer
+	extra   *extra // nil for most
 }
 
-func newControlFrame(payload []byte) controlFrame {
-	var f controlFrame
-	f.length = uint8(copy(f.payload[:], payload))
-	return f
-}
-
-func (f *controlFrame) bytes() []byte { return f.payload[:f.length] }
-
-type closeFrame struct {
-	code   wscore.CloseCode
-	reason string
+// extra is what a sender asked for beside the sending.
+type extra struct {
+	key  string      // under Conflate
+	done func(error) // nil for none
 }
 
 // push puts a message in, taking ownership whatever the outcome. wake is true
 // when nobody is writing and the caller must see to it that somebody does.
-func (m *Mailbox) push(b *Buffer) (wake bool, err error) {
-	size := b.Cap()
+// With wait the policy may let it wait, until the context ends.
+func (m *Mailbox) push(ctx context.Context, e entry, wait bool) (wake bool, err error) {
 	m.mu.Lock()
+	return m.enter(ctx, e, wait)
+}
+
+// pushKeyed puts a message in the place of the queued one with the same key,
+// or else in as push does.
+func (m *Mailbox) pushKeyed(ctx context.Context, key string, b *Buffer) (wake bool, err error) {
+	if key == "" || m.config.Policy != Conflate {
+		return m.push(ctx, entry{message: b}, true)
+	}
+	m.mu.Lock()
+	namesake := m.find(key)
+	if m.sealed || namesake == nil || !m.mayReplace(namesake.message, b) {
+		return m.enter(ctx, entry{b, &extra{key: key}}, true)
+	}
+	old := namesake.message
+	namesake.message = b
+	m.bytes += b.Cap() - old.Cap()
+	m.observer.MailboxChanged(0, b.Len()-old.Len())
+	m.observer.FramesDropped(DropConflated, 1)
+	m.mu.Unlock()
+	old.Release()
+	return false, nil // what is queued has somebody on the way
+}
+
+// enter is push with the lock held, which it gives up.
+func (m *Mailbox) enter(ctx context.Context, e entry, wait bool) (wake bool, err error) {
+	var dropped notices
+	size := e.message.Cap()
 	switch {
 	case m.sealed:
 		m.mu.Unlock()
-		return m.refuse(b, DropClosed, ErrClosed)
-	case m.fits(0, 0, size):
+		return m.refuse(e.message, DropClosed, ErrClosed)
+	case m.line == nil && m.fits(0, 0, size):
 	case m.config.Policy == CloseSlow:
 		m.mu.Unlock()
-		return m.refuse(b, DropFull, ErrSlowConsumer)
-	case m.config.Policy == DropNewest:
-		m.mu.Unlock()
-		return m.refuse(b, DropFull, ErrDropped)
+		return m.refuse(e.message, DropFull, ErrSlowConsumer)
+	case m.config.Policy == DropOldest:
+		dropped = m.makeRoom(size)
+	case m.config.Policy == Block && wait:
+		return m.await(ctx, e)
 	default:
-		m.makeRoom(size)
+		m.mu.Unlock()
+		return m.refuse(e.message, DropFull, ErrDropped)
 	}
+	wake = m.enqueue(e)
+	m.mu.Unlock()
+	dropped.tell()
+	return wake, nil
+}
+
+// enqueue puts a message in that has room.
+func (m *Mailbox) enqueue(e entry) (wake bool) {
 	if m.count == len(m.queue) {
 		m.grow()
 	}
-	m.queue[(m.head+m.count)%len(m.queue)] = b
+	*m.at(m.count) = e
 	m.count++
-	m.bytes += size
+	m.bytes += e.message.Cap()
 	// Reported before the writer can take the message, so that a gauge made of
 	// the changes never falls below zero.
-	m.observer.MailboxChanged(1, b.Len())
-	wake = m.schedule()
-	m.mu.Unlock()
-	return wake, nil
+	m.observer.MailboxChanged(1, e.message.Len())
+	return m.schedule()
+}
+
+// at returns the place in the ring that is so many behind the oldest message.
+func (m *Mailbox) at(i int) *entry {
+	if i += m.head; i >= len(m.queue) {
+		i -= len(m.queue) // a division takes longer than all else here
+	}
+	return &m.queue[i]
+}
+
+// find returns the queued message with that key.
+func (m *Mailbox) find(key string) *entry {
+	for i := range m.count {
+		if e := m.at(i); e.extra != nil && e.extra.key == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// mayReplace reports whether the bound on bytes lets a message take the place
+// of a queued one. As in fits, the only queued message may be of any size.
+func (m *Mailbox) mayReplace(old, b *Buffer) bool {
+	return m.count == 1 || b.Cap() <= old.Cap() || m.bytes-old.Cap()+b.Cap() <= m.config.MaxBytes
 }
 
 // fits reports whether a message of that size fits once the oldest drops
@@ -155,14 +142,15 @@ func (m *Mailbox) fits(drops, dropped, size int) bool {
 }
 
 // makeRoom drops as many of the oldest queued messages as a new one needs.
-func (m *Mailbox) makeRoom(size int) {
-	drops, dropped := 0, 0
-	for ; !m.fits(drops, dropped, size); drops++ {
-		dropped += m.queue[(m.head+drops)%len(m.queue)].Cap()
+func (m *Mailbox) makeRoom(size int) (dropped notices) {
+	drops, pinned := 0, 0
+	for ; !m.fits(drops, pinned, size); drops++ {
+		pinned += m.at(drops).message.Cap()
 	}
 	for range drops {
-		m.drop(m.pop(), DropFull)
+		m.drop(m.pop(), DropFull, ErrDropped, &dropped)
 	}
+	return dropped
 }
 
 func (m *Mailbox) refuse(b *Buffer, reason DropReason, err error) (bool, error) {
@@ -171,27 +159,33 @@ func (m *Mailbox) refuse(b *Buffer, reason DropReason, err error) (bool, error) 
 	return false, err
 }
 
-func (m *Mailbox) pop() *Buffer {
-	b := m.queue[m.head]
-	m.queue[m.head] = nil
-	m.head = (m.head + 1) % len(m.queue)
+func (m *Mailbox) pop() entry {
+	place := m.at(0)
+	e := *place
+	*place = entry{}
+	if m.head++; m.head == len(m.queue) {
+		m.head = 0
+	}
 	m.count--
-	return b
+	return e
 }
 
-// drop releases a message that was queued.
-func (m *Mailbox) drop(b *Buffer, reason DropReason) {
-	m.bytes -= b.Cap()
-	m.observer.MailboxChanged(-1, -b.Len())
+// drop releases a message that was queued, and notes who is to be told.
+func (m *Mailbox) drop(e entry, reason DropReason, err error, dropped *notices) {
+	m.bytes -= e.message.Cap()
+	m.observer.MailboxChanged(-1, -e.message.Len())
 	m.observer.FramesDropped(reason, 1)
-	b.Release()
+	e.message.Release()
+	if e.extra != nil && e.extra.done != nil {
+		dropped.add(e.extra.done, err)
+	}
 }
 
 // grow doubles the ring, from 4 up to MaxFrames.
 func (m *Mailbox) grow() {
-	larger := make([]*Buffer, min(max(4, 2*len(m.queue)), m.config.MaxFrames))
+	larger := make([]entry, min(max(4, 2*len(m.queue)), m.config.MaxFrames))
 	for i := range m.count {
-		larger[i] = m.queue[(m.head+i)%len(m.queue)]
+		larger[i] = *m.at(i)
 	}
 	m.queue, m.head = larger, 0
 }
@@ -205,65 +199,24 @@ func (m *Mailbox) schedule() bool {
 	return true
 }
 
-// pushPong queues the answer to a ping.
-func (m *Mailbox) pushPong(payload []byte) (wake bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.sealed && m.closing == nil {
-		return false // our close frame is out: nothing may follow it
-	}
-	if len(m.pongs) == MaxPongs {
-		copy(m.pongs, m.pongs[1:])
-		m.pongs = m.pongs[:MaxPongs-1]
-		m.observer.FramesDropped(DropPong, 1)
-	}
-	m.pongs = append(m.pongs, newControlFrame(payload))
-	return m.schedule()
-}
-
-// pushPing queues a ping in place of one that has not left yet.
-func (m *Mailbox) pushPing(payload []byte) (wake bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.sealed {
-		return false
-	}
-	frame := newControlFrame(payload)
-	m.ping = &frame
-	return m.schedule()
-}
-
-// pushClose queues the connection's one close frame behind the waiting
-// messages, or in their place when discard is set; queued is false if there
-// was one before.
-func (m *Mailbox) pushClose(code wscore.CloseCode, reason string, discard bool) (wake, queued bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if discard {
-		m.discard()
-	}
-	if m.sealed {
-		return false, false
-	}
-	m.sealed, m.closing = true, &closeFrame{code: code, reason: reason}
-	return m.schedule(), true
-}
-
-func (m *Mailbox) discard() {
+// discard drops everything that waits, but for the close frame.
+func (m *Mailbox) discard() (dropped notices) {
 	for m.count > 0 {
-		m.drop(m.pop(), DropClosed)
+		m.drop(m.pop(), DropClosed, ErrClosed, &dropped)
 	}
 	m.pongs, m.ping = nil, nil
+	return dropped
 }
 
 // shut drops everything that waits and refuses everything from now on. idle
 // is true, for one caller, when no writer is at work and none will be.
-func (m *Mailbox) shut() (idle bool) {
+func (m *Mailbox) shut() (idle bool, dropped notices) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.discard()
+	dropped = m.discard()
 	m.sealed, m.ended, m.closing, m.queue, m.head = true, true, nil, nil, 0
-	return m.schedule()
+	m.turnAway()
+	return m.schedule(), dropped
 }
 
 // take moves what is to be written next into the batch. It returns false when
@@ -274,9 +227,12 @@ func (m *Mailbox) take(b *batch) bool {
 	b.pongs, m.pongs = m.pongs, nil
 	b.ping, m.ping = m.ping, nil
 	for m.count > 0 && len(b.messages) < maxBatchFrames && b.size < maxBatchBytes {
-		message := m.pop()
-		b.messages = append(b.messages, message)
-		b.size += message.Len()
+		e := m.pop()
+		if e.extra != nil && e.extra.done != nil {
+			b.notices = append(b.notices, notice{index: len(b.messages), done: e.extra.done})
+		}
+		b.messages = append(b.messages, e.message)
+		b.size += e.message.Len()
 	}
 	m.writing = len(b.messages)
 	if m.count == 0 {
@@ -284,12 +240,29 @@ func (m *Mailbox) take(b *batch) bool {
 		if len(m.queue) > keptQueue {
 			m.queue, m.head = nil, 0
 		}
+		if m.line != nil {
+			m.admit() // one fits into an empty queue whatever its size
+		}
 	}
 	if b.empty() {
 		m.scheduled, b.ended = m.ended, m.ended
 		return false
 	}
 	return true
+}
+
+// waiting reports whether there is something to be taken.
+func (m *Mailbox) waiting() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count > 0 || len(m.pongs) > 0 || m.ping != nil || m.closing != nil
+}
+
+// hasEnded reports whether the mailbox was shut.
+func (m *Mailbox) hasEnded() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ended
 }
 
 // settle reports that the messages of a batch are done with: written, or lost
@@ -303,6 +276,9 @@ func (m *Mailbox) settle(messages []*Buffer) {
 	m.mu.Lock()
 	m.writing -= len(messages)
 	m.bytes -= pinned
+	if m.line != nil {
+		m.admit()
+	}
 	m.mu.Unlock()
 	m.observer.MailboxChanged(-len(messages), -bytes)
 }

@@ -1,10 +1,12 @@
 package split
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-ws/tandem/wscore"
 )
@@ -21,7 +23,7 @@ type mailboxTest struct {
 func newMailbox(t *testing.T, bounds MailboxConfig) *mailboxTest {
 	t.Helper()
 	config, l := newConfig(t, Config{Mailbox: bounds})
-	m := &mailboxTest{Mailbox: &Mailbox{config: config.Mailbox, observer: l}, t: t, config: config, ledger: l}
+	m := &mailboxTest{Mailbox: &Mailbox{config: &config.Mailbox, observer: l}, t: t, config: config, ledger: l}
 	t.Cleanup(func() {
 		m.shut()
 		m.done()
@@ -31,7 +33,14 @@ func newMailbox(t *testing.T, bounds MailboxConfig) *mailboxTest {
 
 // put pushes a text message.
 func (m *mailboxTest) put(text string) (wake bool, err error) {
-	return m.push(m.config.Pool.Text(text))
+	return m.push(context.Background(), entry{message: m.config.Pool.Text(text)}, true)
+}
+
+// shut shuts the mailbox and tells whoever wants to know.
+func (m *mailboxTest) shut() (idle bool) {
+	idle, dropped := m.Mailbox.shut()
+	dropped.tell()
+	return idle
 }
 
 // mustPut pushes text messages that the mailbox has to take.
@@ -96,7 +105,7 @@ const smallest = Headroom + 256
 func TestMailboxConfigDefaultsAndRanges(t *testing.T) {
 	config, err := MailboxConfig{}.withDefaults()
 	must(t, err)
-	equal(t, "defaults", config, MailboxConfig{MaxFrames: 256, MaxBytes: 1 << 20, Policy: CloseSlow})
+	equal(t, "defaults", config, MailboxConfig{MaxFrames: 256, MaxBytes: 1 << 20, Policy: CloseSlow, BlockTimeout: time.Second})
 	for _, c := range []struct {
 		config MailboxConfig
 		field  string
@@ -104,7 +113,9 @@ func TestMailboxConfigDefaultsAndRanges(t *testing.T) {
 		{MailboxConfig{MaxFrames: -1}, "Mailbox.MaxFrames"},
 		{MailboxConfig{MaxFrames: 1<<20 + 1}, "Mailbox.MaxFrames"},
 		{MailboxConfig{MaxBytes: -1}, "Mailbox.MaxBytes"},
-		{MailboxConfig{Policy: DropOldest + 1}, "Mailbox.Policy"},
+		{MailboxConfig{Policy: Conflate + 1}, "Mailbox.Policy"},
+		{MailboxConfig{BlockTimeout: time.Millisecond - 1}, "Mailbox.BlockTimeout"},
+		{MailboxConfig{BlockTimeout: time.Minute + 1}, "Mailbox.BlockTimeout"},
 	} {
 		_, err := Config{Mailbox: c.config}.WithDefaults()
 		var wrong *wscore.ConfigError
@@ -115,7 +126,7 @@ func TestMailboxConfigDefaultsAndRanges(t *testing.T) {
 }
 
 func TestPolicyNames(t *testing.T) {
-	for policy, name := range map[Policy]string{CloseSlow: "close", DropNewest: "drop_newest", DropOldest: "drop_oldest", 9: "policy-9"} {
+	for policy, name := range map[Policy]string{CloseSlow: "close", DropNewest: "drop_newest", DropOldest: "drop_oldest", Block: "block", Conflate: "conflate", 9: "policy-9"} {
 		equal(t, "name", policy.String(), name)
 	}
 }
@@ -294,8 +305,8 @@ func TestRingHoldsNoTakenMessage(t *testing.T) {
 	m := newMailbox(t, MailboxConfig{})
 	m.mustPut("a", "b", "c")
 	m.next()
-	for i, b := range m.queue {
-		if b != nil {
+	for i, e := range m.queue {
+		if e != (entry{}) {
 			t.Errorf("slot %d still holds a message", i)
 		}
 	}

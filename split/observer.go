@@ -13,7 +13,8 @@ type Observer interface {
 	// FrameWritten reports a frame that the transport has taken whole.
 	FrameWritten(opcode wscore.Opcode, payload int)
 	// MailboxChanged reports how many frames and payload bytes were added to
-	// mailboxes, or taken from them (negative).
+	// mailboxes, or taken from them (negative). A message that took another's
+	// place changes the bytes only.
 	MailboxChanged(frames, bytes int)
 	// FramesDropped reports frames that were accepted or offered and will never
 	// be sent.
@@ -35,6 +36,8 @@ const (
 	DropClosed
 	// DropPong: more pongs were due than the control lane holds.
 	DropPong
+	// DropConflated: a newer message with the same key took its place.
+	DropConflated
 
 	// DropReasons is the number of reasons.
 	DropReasons = iota
@@ -47,6 +50,8 @@ func (r DropReason) String() string {
 		return "full"
 	case DropClosed:
 		return "closed"
+	case DropConflated:
+		return "conflated"
 	}
 	return "pong"
 }

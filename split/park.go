@@ -18,8 +18,9 @@ func (Parked) String() string { return "parked" }
 
 // Attach takes over the connection.
 func (Parked) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
-	t := &parkedTransport{conn: conn, handler: handler, early: early, resumed: make(chan struct{}, 1)}
+	t := &parkedTransport{conn: conn, handler: handler, early: early, resumed: make(chan struct{}, 1), timed: true}
 	t.wait = newWaiter(t)
+	t.worker, _ = handler.(Worker)
 	return t, nil
 }
 
@@ -32,12 +33,17 @@ type waiter interface {
 type parkedTransport struct {
 	conn    net.Conn
 	handler Handler
+	worker  Worker // the handler, if it is one
 	early   []byte
 	wait    waiter
 	resumed chan struct{}
 	closed  atomic.Bool
 	once    sync.Once
 	failure error
+
+	// Touched by whoever writes only.
+	attempt *attempt // made by the first TryWrite that the stream allows
+	timed   bool     // a write deadline may be set, also by who had the stream before
 }
 
 func (t *parkedTransport) Start() { go t.run() }
@@ -58,11 +64,20 @@ func (t *parkedTransport) run() {
 		if err == ErrWouldBlock {
 			continue // a read of zero bytes
 		}
-		verdict = t.handler.Drain(err)
+		verdict = t.drain(err)
 		if err != nil && verdict != Pause {
 			return
 		}
 	}
+}
+
+// drain lets the handler deal with what came, and starts its work.
+func (t *parkedTransport) drain(err error) Verdict {
+	verdict, workDue := t.handler.Drain(err).Split()
+	if workDue && t.worker != nil {
+		go t.worker.Work(false)
+	}
+	return verdict
 }
 
 // pause waits until the handler, resumed, wants something else. What was read
@@ -71,10 +86,10 @@ func (t *parkedTransport) pause() Verdict {
 	for {
 		<-t.resumed
 		if t.closed.Load() {
-			t.handler.Drain(net.ErrClosed)
+			t.drain(net.ErrClosed)
 			return Stop
 		}
-		if verdict := t.handler.Drain(nil); verdict != Pause {
+		if verdict := t.drain(nil); verdict != Pause {
 			return verdict
 		}
 	}
@@ -89,7 +104,7 @@ func (t *parkedTransport) drainEarly() Verdict {
 		if err == ErrWouldBlock {
 			return Park
 		}
-		verdict := t.handler.Drain(err)
+		verdict := t.drain(err)
 		if verdict == Pause {
 			verdict = t.pause()
 		}
@@ -119,10 +134,26 @@ func (t *parkedTransport) Resume() {
 }
 
 func (t *parkedTransport) Write(buffers *net.Buffers, timeout time.Duration) (int64, error) {
+	t.timed = true
 	if err := t.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return 0, err
 	}
 	return buffers.WriteTo(t.conn)
+}
+
+func (t *parkedTransport) TryWrite(buffers *net.Buffers) (int64, error) {
+	if t.attempt == nil {
+		if t.attempt = newAttempt(t.conn); t.attempt == nil {
+			return 0, ErrWouldBlock
+		}
+	}
+	if t.timed { // one that has passed would fail the attempt
+		if err := t.conn.SetWriteDeadline(time.Time{}); err != nil {
+			return 0, err
+		}
+		t.timed = false
+	}
+	return t.attempt.write(buffers)
 }
 
 func (t *parkedTransport) CloseWrite() error {

@@ -20,10 +20,14 @@ func NewReadiness() Readiness { return NewPoller(0) }
 // kind, TLS among them, is parked instead ([Parked]).
 //
 // A loop's goroutine and its descriptors exist while it has connections.
-// Handlers run on it and must not block.
+// Handlers run on it and must not block. The work of a [Worker] runs on it too,
+// because a goroutine for each message costs more than most messages do; work
+// that does not return soon loses the loop to another goroutine, and where
+// that keeps happening work gets goroutines of its own for a while.
 type Poller struct {
-	loops []pollLoop
-	next  atomic.Uint32
+	loops   []pollLoop
+	next    atomic.Uint32
+	monitor pollMonitor
 }
 
 // NewPoller returns a poller with that many loops; 0 means one per processor.
@@ -31,7 +35,9 @@ func NewPoller(loops int) *Poller {
 	if loops < 1 {
 		loops = runtime.GOMAXPROCS(0)
 	}
-	return &Poller{loops: make([]pollLoop, loops)}
+	p := &Poller{loops: make([]pollLoop, loops)}
+	p.monitor.init(p.loops)
+	return p
 }
 
 // String returns "epoll".
@@ -50,6 +56,7 @@ func (p *Poller) Attach(conn net.Conn, early []byte, handler Handler) (Transport
 		return nil, err
 	}
 	t := &polled{descriptor: descriptor, remote: remote, handler: handler, early: early}
+	t.worker, _ = handler.(Worker)
 	t.loop = &p.loops[int(p.next.Add(1))%len(p.loops)]
 	if err := t.loop.admit(t); err != nil {
 		_ = syscall.Close(descriptor)
@@ -90,6 +97,7 @@ type polled struct {
 	descriptor int
 	remote     net.Addr
 	handler    Handler
+	worker     Worker // the handler, if it is one
 
 	// uses counts system calls in flight; its top bit is set once the
 	// connection is closed. The descriptor is closed with the last of them, so
@@ -109,6 +117,8 @@ type polled struct {
 	started bool
 	paused  bool
 	stopped bool // the handler wants nothing more
+	reading bool // epoll watches for bytes, as far as the loop has asked for it
+	workDue bool
 }
 
 // task is something that the loop does for a connection on request.
@@ -206,8 +216,13 @@ func (t *polled) watch(interest uint32) {
 
 const watchRead = syscall.EPOLLIN | syscall.EPOLLRDHUP
 
-// watchReading turns the watch for bytes on or off, unless closed.
+// watchReading turns the watch for bytes on or off, unless closed. It runs on
+// the loop.
 func (t *polled) watchReading(on bool) {
+	if on == t.reading {
+		return
+	}
+	t.reading = on
 	t.watched(func() {
 		if on {
 			t.watch(t.interest | watchRead)
@@ -256,8 +271,15 @@ func (t *polled) fill() {
 	err := t.handler.Fill(t)
 	t.release()
 	if err != ErrWouldBlock {
-		t.follow(t.handler.Drain(err))
+		t.drain(err)
 	}
+}
+
+// drain lets the handler deal with what came and does what it wants next.
+func (t *polled) drain(err error) {
+	verdict, workDue := t.handler.Drain(err).Split()
+	t.workDue = t.workDue || workDue && t.worker != nil
+	t.follow(verdict)
 }
 
 // follow does what the handler wants next.
@@ -272,7 +294,7 @@ func (t *polled) run(tasks task) {
 	if tasks&taskClose != 0 {
 		if !t.stopped {
 			t.stopped = true
-			t.handler.Drain(net.ErrClosed)
+			t.drain(net.ErrClosed)
 		}
 		return
 	}
@@ -283,7 +305,7 @@ func (t *polled) run(tasks task) {
 		}
 	}
 	if tasks&taskResume != 0 && t.paused {
-		t.follow(t.handler.Drain(nil)) // what was read and not delivered
+		t.drain(nil) // what was read and not delivered
 	}
 	for len(t.early) > 0 && t.started && !t.paused && !t.stopped {
 		source := bytesSource{rest: t.early}
@@ -295,7 +317,7 @@ func (t *polled) run(tasks task) {
 		if err == ErrWouldBlock {
 			break
 		}
-		t.follow(t.handler.Drain(err))
+		t.drain(err)
 	}
 }
 

@@ -40,6 +40,8 @@ type pollConn struct {
 	attached Transport
 }
 
+func (c *pollConn) polledStream() {}
+
 func (c *pollConn) Close() error {
 	if c.attached != nil {
 		return c.attached.Close()

@@ -20,6 +20,9 @@ type pollLoop struct {
 	free     []int32
 	tasks    []*polled // connections with something to do
 	issued   uint32    // generations handed out
+
+	monitor *pollMonitor
+	shift   workShift
 }
 
 // edgeTriggered is EPOLLET, whose sign in package syscall depends on the
@@ -99,7 +102,7 @@ func (l *pollLoop) loop() {
 	for {
 		did, more := l.runTasks()
 		if !more {
-			return
+			return // nobody is left, or another goroutine has the loop
 		}
 		busy = busy || did
 		timeout := 0
@@ -116,8 +119,13 @@ func (l *pollLoop) loop() {
 		}
 		l.awake()
 		for i := range max(n, 0) {
-			if t := l.member(&events[i]); t != nil {
-				t.ready(events[i].Events)
+			t := l.member(&events[i])
+			if t == nil {
+				continue
+			}
+			t.ready(events[i].Events)
+			if t.workDue && !l.work(t) {
+				return // epoll reports the rest again, to the loop's successor
 			}
 		}
 		// After work the loop looks once more before it sleeps, and lets those
@@ -157,7 +165,7 @@ func (l *pollLoop) member(event *syscall.EpollEvent) *polled {
 }
 
 // runTasks does what was posted. more is false when the last connection has
-// left; the loop is then closed.
+// left, and the loop is then closed, or when the loop was lost.
 func (l *pollLoop) runTasks() (did, more bool) {
 	for {
 		l.mu.Lock()
@@ -181,6 +189,9 @@ func (l *pollLoop) runTasks() (did, more bool) {
 		t.run(tasks)
 		if tasks&taskClose != 0 {
 			l.leave(t)
+		}
+		if t.workDue && !l.work(t) {
+			return did, false
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (p *Pool) Get(size int) *Buffer {
 		b = &Buffer{memory: make([]byte, Headroom+classSizes[class])}
 	}
 	b.pool, b.class = p, class
-	b.end, b.prepared, b.opcode = Headroom, false, 0
+	b.end, b.prepared, b.compressed, b.opcode = Headroom, false, false, 0
 	b.references.Store(1)
 	p.inUse[class].Add(1)
 	p.observer.BufferAcquired(classSize(class))

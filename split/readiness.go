@@ -27,8 +27,22 @@ type Handler interface {
 	Fill(source io.Reader) error
 	// Drain deals with what Fill brought, and says what is to happen next. The
 	// error is the one that ended the stream, or nil; a stream that was closed
-	// during a pause ends with [net.ErrClosed]. It must not block.
+	// during a pause ends with [net.ErrClosed]. It must not block: what could is
+	// left to a [Worker].
 	Drain(err error) Verdict
+}
+
+// Worker is a [Handler] with work that may block, such as calling an
+// application's code. Its Drain adds [WorkDue] to its verdict, and Work is then
+// called once Drain has returned; reading goes on meanwhile.
+type Worker interface {
+	Handler
+	// Work does what is due and may take its time. With watched it runs where
+	// others wait for it, and Late is called if it does not return soon.
+	Work(watched bool)
+	// Late tells, from another goroutine, that Work has not returned for a
+	// millisecond or more. Nobody waits for it any longer.
+	Late()
 }
 
 // Verdict is what a [Handler] wants next.
@@ -45,10 +59,18 @@ const (
 	Pause
 	// Stop: read nothing ever again.
 	Stop
+
+	// WorkDue is added to the verdict of a [Worker] that has something to do.
+	WorkDue Verdict = 1 << 7
 )
 
-// ErrWouldBlock is returned by a source that has no bytes at the moment.
-var ErrWouldBlock = errors.New("websocket: no bytes at the moment")
+// Split parts a verdict from the WorkDue added to it.
+func (v Verdict) Split() (verdict Verdict, workDue bool) { return v &^ WorkDue, v&WorkDue != 0 }
+
+// ErrWouldBlock is returned by a source that has no bytes at the moment, and
+// by what tries to write without waiting when it would have to wait. It is
+// never the end of a connection.
+var ErrWouldBlock = errors.New("websocket: the stream would block")
 
 // Transport is the stream under a connection, owned by its readiness.
 type Transport interface {
@@ -57,8 +79,15 @@ type Transport interface {
 	// Resume ends a pause. It may come before the pause does.
 	Resume()
 	// Write writes all of the buffers in order, for at most the timeout. Only
-	// one goroutine writes at a time.
+	// one goroutine writes at a time. Written bytes are taken off the front of
+	// the buffers.
 	Write(buffers *net.Buffers, timeout time.Duration) (int64, error)
+	// TryWrite writes what the stream takes at once and never waits. Written
+	// bytes are taken off the front of the buffers; while some are left the
+	// error is [ErrWouldBlock], and Write or TryWrite goes on from there. A
+	// stream that cannot be tried, TLS among them, takes nothing. Calls count
+	// as calls of Write.
+	TryWrite(buffers *net.Buffers) (int64, error)
 	// CloseWrite ends the sending direction and leaves the other open, where
 	// the stream knows such a thing.
 	CloseWrite() error

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"context"
 	"encoding/binary"
 	"unicode/utf8"
 
@@ -8,8 +9,9 @@ import (
 )
 
 // Writer is the sending half of a connection. Messages are put in from any
-// goroutine; [Writer.Flush] runs on one goroutine at a time, whoever was told
-// by wake that it is due.
+// goroutine. Whoever was told by wake that a flush is due holds the right to
+// write until [Writer.Flush] or [Writer.TryFlush] has given it up; so these run
+// on one goroutine at a time.
 type Writer struct {
 	*link
 	role      wscore.Role
@@ -17,29 +19,94 @@ type Writer struct {
 	mailbox   Mailbox
 	deflate   *writeDeflate // nil without compression
 	transport Transport
+
+	// unfinished is the batch that TryFlush began and could not finish. It
+	// belongs to who holds the right to write.
+	unfinished *batch
 }
 
 // Bind gives the writer its transport, once, before the first Flush.
 func (w *Writer) Bind(transport Transport) { w.transport = transport }
 
 // Send queues a text or binary message and takes ownership of its buffer,
-// whatever the outcome. With wake the caller must see to it that Flush runs,
-// and nobody else will. The error is a [*SendError] for a message that will
-// not be sent, or a local [*wscore.ProtocolError] for one that may not be.
+// whatever the outcome. With wake the caller must see to it that Flush or
+// TryFlush runs, and nobody else will. The error is a [*SendError] for a
+// message that will not be sent, or a local [*wscore.ProtocolError] for one
+// that may not be. Send waits for room only under the policy [Block].
 func (w *Writer) Send(b *Buffer) (wake bool, err error) {
-	if b.opcode != wscore.OpText && b.opcode != wscore.OpBinary {
-		b.Release()
-		return false, wscore.ErrNotDataOpcode
-	}
-	return w.mailbox.push(b)
+	return w.put(context.Background(), entry{message: b}, true)
 }
 
-// SendText queues a text message that must be UTF-8, copied from text.
+// SendContext is Send with a context that ends the wait for room, under any
+// policy that waits. The error is then a [*SendError] that wraps the context's
+// own; the connection goes on.
+func (w *Writer) SendContext(ctx context.Context, b *Buffer) (wake bool, err error) {
+	return w.put(ctx, entry{message: b}, true)
+}
+
+// TrySend is Send without waiting, whatever the policy: under [Block] a message
+// that does not fit, or would overtake one that waits, is refused with
+// [ErrDropped].
+func (w *Writer) TrySend(b *Buffer) (wake bool, err error) {
+	return w.put(context.Background(), entry{message: b}, false)
+}
+
+// SendNotify is Send that reports the message's end. If err is nil, done is
+// called exactly once: with nil when the stream has taken every byte of the
+// frame, else with a [*SendError]: [ErrDropped] if the mailbox dropped the
+// message for a newer one, [ErrClosed] if it was lost with the connection,
+// though part or all of it may have left. If err is not nil, done is not
+// called.
+//
+// done runs outside all locks of this package on whatever goroutine wrote,
+// dropped or discarded the message, so also within a call of Send, Close or
+// Shut. It must not block or panic, and must not send to this connection with
+// a policy that waits.
+func (w *Writer) SendNotify(b *Buffer, done func(error)) (wake bool, err error) {
+	e := entry{message: b}
+	if done != nil {
+		e.extra = &extra{done: done}
+	}
+	return w.put(context.Background(), e, true)
+}
+
+// SendKeyed is Send for a message that makes older ones with the same key
+// pointless. Under the policy [Conflate] it takes the place of the queued
+// message with that key, if there is one that is not being written yet: the
+// older one is dropped and counted as [DropConflated]. Should that break
+// MailboxConfig.MaxBytes, the newer one is refused with [ErrDropped] instead.
+// The search looks at each queued message. An empty key, and any key under
+// another policy, is ignored.
+func (w *Writer) SendKeyed(key string, b *Buffer) (wake bool, err error) {
+	if err := checkData(b); err != nil {
+		return false, err
+	}
+	return w.mailbox.pushKeyed(context.Background(), key, b)
+}
+
+// SendText queues a text message that must be UTF-8, copied from text; see
+// [Writer.Send].
 func (w *Writer) SendText(text string) (wake bool, err error) {
 	if !utf8.ValidString(text) {
 		return false, wscore.ErrTextNotUTF8
 	}
-	return w.mailbox.push(w.config.Pool.Text(text))
+	return w.mailbox.push(context.Background(), entry{message: w.config.Pool.Text(text)}, true)
+}
+
+func (w *Writer) put(ctx context.Context, e entry, wait bool) (wake bool, err error) {
+	if err := checkData(e.message); err != nil {
+		return false, err
+	}
+	return w.mailbox.push(ctx, e, wait)
+}
+
+// checkData releases and refuses what is no data message.
+func checkData(b *Buffer) error {
+	if b.opcode == wscore.OpText || b.opcode == wscore.OpBinary {
+		return nil
+	}
+	b.Release()
+	return wscore.ErrNotDataOpcode
 }
 
 // Pong queues the answer to a ping in the control lane.
@@ -71,89 +138,13 @@ func (w *Writer) Lifecycle() *wscore.Lifecycle { return &w.lifecycle }
 
 // Shut drops and counts whatever waits, and refuses everything from now on. It
 // may be called from any goroutine and more than once. idle is true, for one
-// caller, when no Flush is running; otherwise the running one returns
+// caller, when no flush is running or due; otherwise that one returns
 // [ErrClosed] or its own error as the writer's last.
 func (w *Writer) Shut() (idle bool) {
-	if idle = w.mailbox.shut(); idle {
+	idle, dropped := w.mailbox.shut()
+	if idle {
 		w.deflate.discard()
 	}
+	dropped.tell()
 	return idle
-}
-
-// Flush writes until the mailbox is empty, each batch in one gathered write.
-// closeSent reports that the close frame was among what has left. The error is
-// [ErrClosed] when the writer was shut and writes no more, or a
-// [*TransportError] for a failed write; the writer is then shut too.
-func (w *Writer) Flush() (closeSent bool, err error) {
-	b := w.config.Pool.batch()
-	for w.mailbox.take(b) {
-		sent, err := w.send(b)
-		closeSent = closeSent || sent
-		if err != nil {
-			w.Shut()
-			w.config.Pool.batches.Put(b)
-			return closeSent, &TransportError{Operation: "write", Err: err}
-		}
-	}
-	ended := b.ended
-	w.config.Pool.batches.Put(b) // but not after a panic: another connection will use it
-	if ended {
-		w.deflate.discard()
-		return closeSent, ErrClosed
-	}
-	return closeSent, nil
-}
-
-// send writes a batch. Its messages are counted and released whatever happens,
-// also if the transport panics, and then nothing more will be written.
-func (w *Writer) send(b *batch) (closeSent bool, err error) {
-	written := false
-	defer func() {
-		if !written {
-			w.deflate.discard()
-		}
-		w.mailbox.settle(b.messages)
-		closeSent = w.finishBatch(b, written)
-	}()
-	w.encodeBatch(b)
-	err = w.write(b)
-	written = err == nil
-	return false, err
-}
-
-func (w *Writer) write(b *batch) error {
-	if b.pinged {
-		w.ping.sent.Store(0) // it may be an older ping's
-		w.ping.began.Store(now())
-	}
-	var err error
-	if len(b.vectors) > 0 {
-		b.out = b.vectors
-		_, err = w.transport.Write(&b.out, w.config.WriteTimeout)
-	}
-	if b.pinged && err == nil {
-		w.ping.sent.Store(now())
-	}
-	return err
-}
-
-// finishBatch reports and releases the messages of a batch.
-func (w *Writer) finishBatch(b *batch, written bool) (closeSent bool) {
-	observer := w.config.Observer
-	for i, message := range b.messages {
-		if written && i < len(b.encoded) {
-			observer.FrameWritten(message.opcode, b.encoded[i])
-		} else {
-			observer.FramesDropped(DropClosed, 1)
-		}
-		message.Release()
-	}
-	if written {
-		for _, control := range b.controls {
-			observer.FrameWritten(control.opcode, control.length)
-			closeSent = closeSent || control.opcode == wscore.OpClose
-		}
-	}
-	b.reset()
-	return closeSent
 }

@@ -15,7 +15,6 @@ func newSplit(s settings) (http.Handler, func(), error) {
 	config, err := split.Config{
 		Limits:  wscore.Limits{MaxMessage: maxMessage},
 		Deflate: s.compression(),
-		Mailbox: split.MailboxConfig{MaxBytes: 4 * maxMessage, MaxFrames: 1 << 16},
 	}.WithDefaults()
 	if err != nil {
 		return nil, nil, err
@@ -31,7 +30,7 @@ func newSplit(s settings) (http.Handler, func(), error) {
 			_ = stream.Close()
 			return
 		}
-		e := &halves{reader: reader, writer: writer, polled: s.readiness != "park"}
+		e := &halves{reader: reader, writer: writer}
 		if e.transport, err = readiness.Attach(stream, early, e); err != nil {
 			_ = stream.Close()
 			return
@@ -42,7 +41,8 @@ func newSplit(s settings) (http.Handler, func(), error) {
 }
 
 // halves is the least that runs two halves: it echoes, and closes as the
-// protocol asks.
+// protocol asks. While the peer does not take what is echoed, nothing more is
+// read from it.
 type halves struct {
 	reader    *split.Reader
 	writer    *split.Writer
@@ -50,8 +50,16 @@ type halves struct {
 	ending    bool // a close frame or a violation was received
 	once      sync.Once
 	wake      bool // a flush is due
-	polled    bool
+	frames    int  // echoed since the last flush, and their bytes
+	bytes     int
 }
+
+// A flush is due after so many frames or bytes, well below what a mailbox
+// holds by default.
+const (
+	flushFrames = 64
+	flushBytes  = 256 << 10
+)
 
 func (e *halves) Fill(source io.Reader) error {
 	if !e.ending {
@@ -72,11 +80,13 @@ func (e *halves) Drain(err error) split.Verdict {
 		_ = e.transport.Close()
 		return split.Stop
 	}
-	for !e.ending && e.handle() {
+	for e.handle() {
+		if (e.frames >= flushFrames || e.bytes >= flushBytes) && !e.flush() {
+			return split.Pause
+		}
 	}
-	if e.wake {
-		e.wake = false
-		e.flush()
+	if e.wake && !e.flush() {
+		return split.Pause
 	}
 	if e.ending {
 		return split.Park
@@ -90,6 +100,9 @@ func (e *halves) Drain(err error) split.Verdict {
 
 // handle deals with the next event and reports whether there was one.
 func (e *halves) handle() bool {
+	if e.ending {
+		return false
+	}
 	event, err := e.reader.Next()
 	e.wake = e.wake || event.Wake
 	switch {
@@ -98,6 +111,7 @@ func (e *halves) handle() bool {
 	case event.Kind == split.NeedMore:
 		return false
 	case event.Kind == split.Message:
+		e.frames, e.bytes = e.frames+1, e.bytes+event.Buffer.Cap()
 		wake, _ := e.writer.Send(event.Buffer) // a full mailbox shows in the next flush
 		e.wake = e.wake || wake
 	case event.Kind == split.Close:
@@ -114,18 +128,26 @@ func (e *halves) close(code wscore.CloseCode) {
 	e.once.Do(func() { time.AfterFunc(time.Second, func() { _ = e.transport.Close() }) })
 }
 
-// flush writes what waits. A poll loop must not: the write may have to wait
-// for the very loop that it runs on.
-func (e *halves) flush() {
-	if e.polled {
-		go e.write()
-		return
+// flush writes what the stream takes. If that is not all it reports false, and
+// reading goes on when the rest has left.
+func (e *halves) flush() bool {
+	e.wake, e.frames, e.bytes = false, 0, 0
+	closeSent, err := e.writer.TryFlush()
+	if err == split.ErrWouldBlock {
+		go e.flushRest(closeSent)
+		return false
 	}
-	e.write()
+	e.flushed(closeSent, err)
+	return true
 }
 
-func (e *halves) write() {
-	closeSent, err := e.writer.Flush()
+func (e *halves) flushRest(closeSent bool) {
+	alsoSent, err := e.writer.Flush()
+	e.flushed(closeSent || alsoSent, err)
+	e.transport.Resume()
+}
+
+func (e *halves) flushed(closeSent bool, err error) {
 	switch {
 	case err != nil:
 		_ = e.transport.Close()

@@ -1,0 +1,161 @@
+package split
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// laborer is a handler whose work a test decides on: each byte that arrives
+// is one piece of it.
+type laborer struct {
+	work func(b byte, watched bool)
+	late chan byte
+
+	pending chan byte
+	now     atomic.Int32 // the byte that is worked at
+	ended   chan struct{}
+}
+
+func (l *laborer) Fill(source io.Reader) error {
+	var b [1]byte
+	n, err := source.Read(b[:])
+	if n == 1 {
+		l.pending <- b[0]
+		return nil
+	}
+	return err
+}
+
+func (l *laborer) Drain(err error) Verdict {
+	if err != nil {
+		close(l.ended)
+		return Stop
+	}
+	return Park | WorkDue
+}
+
+func (l *laborer) Work(watched bool) {
+	b := <-l.pending
+	l.now.Store(int32(b))
+	l.work(b, watched)
+}
+
+func (l *laborer) Late() { l.late <- byte(l.now.Load()) }
+
+func hire(t *testing.T, p *Poller, work func(b byte, watched bool)) (*laborer, net.Conn) {
+	t.Helper()
+	l := &laborer{work: work, late: make(chan byte, 64), pending: make(chan byte, 64), ended: make(chan struct{})}
+	server, client := loopback(t, "tcp", "127.0.0.1:0")
+	transport, err := p.Attach(server, nil, l)
+	must(t, err)
+	transport.Start()
+	t.Cleanup(func() {
+		_, _ = client.Close(), transport.Close()
+		receive(t, "the end", l.ended)
+	})
+	return l, client
+}
+
+func say(t *testing.T, conn net.Conn, what string) {
+	t.Helper()
+	_, err := io.WriteString(conn, what)
+	must(t, err)
+}
+
+// One loop serves both: the work that does not return loses it.
+func TestWorkThatDoesNotReturnHoldsUpNobody(t *testing.T) {
+	p := NewPoller(1)
+	release, done := make(chan struct{}), make(chan string, 64)
+	stuck, first := hire(t, p, func(b byte, _ bool) {
+		if b == 's' {
+			<-release
+		}
+		done <- "first " + string(b)
+	})
+	_, second := hire(t, p, func(b byte, _ bool) { done <- "second " + string(b) })
+	say(t, first, "s")
+	for _, b := range "abc" {
+		say(t, second, string(b))
+		equal(t, "done", receive(t, "the second's work", done), "second "+string(b))
+	}
+	equal(t, "late at", receive(t, "word of being late", stuck.late), 's')
+	say(t, first, "t") // reading goes on; this test's work may overlap
+	equal(t, "done", receive(t, "the first's next work", done), "first t")
+	close(release)
+	equal(t, "done", receive(t, "the late work", done), "first s")
+	say(t, second, "d")
+	equal(t, "done", receive(t, "the second's work", done), "second d")
+}
+
+// A goroutine that has lost its loop leaves it alone also when the loop has
+// ended and begun again meanwhile.
+func TestLateWorkReturnsAfterItsLoopHasEnded(t *testing.T) {
+	p := NewPoller(1)
+	release, done := make(chan struct{}), make(chan byte, 4)
+	t.Run("first life", func(t *testing.T) {
+		stuck, client := hire(t, p, func(b byte, _ bool) { <-release; done <- b })
+		say(t, client, "s")
+		receive(t, "word of being late", stuck.late)
+	})
+	t.Run("second life", func(t *testing.T) {
+		_, client := hire(t, p, func(b byte, _ bool) { done <- b })
+		say(t, client, "1")
+		equal(t, "done", receive(t, "work", done), '1')
+		close(release)
+		equal(t, "done", receive(t, "the late work", done), 's')
+		say(t, client, "2")
+		equal(t, "done", receive(t, "work", done), '2')
+	})
+}
+
+func TestQuickWorkRunsOnTheLoopAndTheMonitorRests(t *testing.T) {
+	p := NewPoller(1)
+	done := make(chan bool, 4)
+	_, client := hire(t, p, func(_ byte, watched bool) { done <- watched })
+	for range 50 {
+		say(t, client, "x")
+		equal(t, "on the loop", receive(t, "work", done), true)
+	}
+	for deadline := time.Now().Add(10 * time.Second); p.monitor.awake.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the monitor looks for ever")
+		}
+	}
+}
+
+// Work that waits for something, each time, gets goroutines of its own.
+func TestWorkThatKeepsWaitingIsSpread(t *testing.T) {
+	p := NewPoller(1)
+	const crowd = 8
+	spread := make(chan string, 1)
+	var clients []net.Conn
+	for i := range crowd {
+		_, client := hire(t, p, func(_ byte, watched bool) {
+			time.Sleep(300 * time.Microsecond) // what it waits for
+			if !watched {
+				select {
+				case spread <- fmt.Sprint("connection ", i):
+				default:
+				}
+			}
+		})
+		clients = append(clients, client)
+	}
+	limit := time.After(10 * time.Second)
+	for {
+		for _, client := range clients {
+			say(t, client, "x")
+		}
+		select {
+		case <-spread:
+			return
+		case <-limit:
+			t.Fatal("slow work is never spread")
+		default:
+		}
+	}
+}
