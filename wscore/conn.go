@@ -58,11 +58,13 @@ type Conn struct {
 
 	read       []byte
 	start, end int // the bytes of read that are not decoded yet
+	lentAt     int // read[lentAt:start] is the payload that Next took in one go
 	write      []byte
 	message    []byte
 	length     int          // bytes of message in use
 	deflate    *connDeflate // nil without compression
 	maxMessage int64        // Limits.MaxMessage, where no message is put together
+	maxWhole   int          // the longest payload that Next may take in one go
 	incoming   incoming     // the message being read in pieces
 	outgoing   outgoing     // the message being sent in pieces
 	ended      error
@@ -98,6 +100,7 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 	}
 	c.maxMessage = limits.MaxMessage
 	limits.MaxMessage = c.longest(false)
+	c.maxWhole = int(min(limits.MaxFrame, limits.MaxMessage, maxShortPayload))
 	if options.Deflate != nil {
 		config, err := options.Deflate.WithDefaults()
 		if err != nil {
@@ -134,14 +137,23 @@ func (c *Conn) Next() (Message, error) {
 	if c.incoming.open {
 		return Message{}, ErrReadingMixed
 	}
-	if c.start == c.end && !c.incoming.full {
+	for {
+		if c.start == c.end {
+			if err := c.fill(); err != nil {
+				return Message{}, c.finish(err)
+			}
+		}
+		opcode, at, size := c.decoder.decodeWhole(c.read[c.start:c.end], c.maxWhole)
+		if size == 0 || size > len(c.read) {
+			break
+		}
+		if end := c.start + size; end <= c.end {
+			c.lentAt, c.start = c.start+at, end
+			return received(opcode, c.read[c.lentAt:end:end]), nil
+		}
 		if err := c.fill(); err != nil {
 			return Message{}, c.finish(err)
 		}
-	}
-	if opcode, payload, used := c.decoder.decodeWhole(c.read[c.start:c.end], c.longest(false)); used > 0 {
-		c.start += used
-		return received(opcode, payload), nil
 	}
 	message, _, err := c.next(false)
 	return message, err
@@ -255,7 +267,7 @@ func (c *Conn) take(event Event) (Message, bool, error) {
 func (c *Conn) fill() error {
 	if c.start > 0 {
 		c.end = copy(c.read, c.read[c.start:c.end])
-		c.start = 0
+		c.start, c.lentAt = 0, 0
 	}
 	n, err := c.readSome(c.read[c.end:])
 	c.end += n
@@ -298,9 +310,9 @@ func readProgress(stream io.Reader, p []byte) (int, error) {
 func (c *Conn) Send(m Message) error {
 	switch m.Opcode {
 	case OpText, OpBinary:
-		if c.deflate == nil && (m.Opcode == OpBinary || m.isUTF8()) {
-			if used := c.encoder.putWhole(c.write, m.Opcode, len(m.Payload)); used > 0 {
-				return c.flush(c.write[:used+copy(c.write[used:], m.Payload)])
+		if c.deflate == nil && (m.Opcode == OpBinary || c.isUTF8(m)) {
+			if frame := c.wholeFrame(m.Opcode, m.Payload); frame != nil {
+				return c.flush(frame)
 			}
 		}
 		if err := c.mayBegin(m); err != nil {
@@ -369,7 +381,7 @@ func (c *Conn) sendClose(code CloseCode, reason string) error {
 // mayBegin reports what forbids a message, before it enters the window of the
 // compressor.
 func (c *Conn) mayBegin(m Message) error {
-	if m.Opcode == OpText && !m.isUTF8() {
+	if m.Opcode == OpText && !c.isUTF8(m) {
 		return ErrTextNotUTF8
 	}
 	return c.encoder.mayBegin()

@@ -139,37 +139,44 @@ func (d *Decoder) Decode(p []byte) (Event, int, error) {
 	return d.payload(p, size)
 }
 
+// maxShortPayload is the longest payload whose header has no 64-bit length.
+const maxShortPayload = 0xFFFF
+
 // decodeWhole takes the commonest frame from the start of p in one go: a
-// message to a server in one uncompressed frame of at most 65,535 bytes, all of
-// it there, and no longer than longest. used is 0 for anything else, which is then left to Decode; so is
-// text that is not UTF-8, after the failure has been noted.
-func (d *Decoder) decodeWhole(p []byte, longest int64) (opcode Opcode, payload []byte, used int) {
-	if len(p) < 8 || d.message != OpContinuation || d.inPayload || d.ended || d.role != Server {
-		return 0, nil, 0
-	}
+// message to a server in one uncompressed frame with at most longest bytes of
+// payload. It returns where the payload begins and how long the frame is. If p
+// holds less than that, the frame is binary and nothing is done until the rest
+// is there. size is 0 for anything else, which is then left to Decode; so is text
+// that is not UTF-8, after the failure has been noted.
+func (d *Decoder) decodeWhole(p []byte, longest int) (opcode Opcode, at, size int) {
 	const final, masked = 0x80, 0x80
-	opcode = Opcode(p[0] &^ final)
-	if p[0] < final || opcode != OpText && opcode != OpBinary || p[1] < masked || p[1] == masked|127 {
-		return 0, nil, 0
+	if len(p) < 8 || d.message != OpContinuation || d.ended || d.role != Server {
+		return 0, 0, 0
 	}
-	length, key := int(p[1]&^masked), 2
-	if length == 126 {
-		length, key = int(binary.BigEndian.Uint16(p[2:])), 4
-		if length < 126 {
-			return 0, nil, 0
+	opcode = Opcode(p[0] &^ final)
+	if p[0] < final || opcode != OpText && opcode != OpBinary || p[1] < masked {
+		return 0, 0, 0
+	}
+	length := int(p[1] &^ masked)
+	at = 2 + 4
+	if length >= 126 {
+		if length, at = int(binary.BigEndian.Uint16(p[2:])), 4+4; p[1] != masked|126 || length < 126 {
+			return 0, 0, 0
 		}
 	}
-	end := key + 4 + length
-	if end > len(p) || int64(length) > min(d.limits.MaxFrame, longest) {
-		return 0, nil, 0
+	size = at + length
+	if length > longest || size > len(p) && opcode == OpText {
+		return 0, 0, 0 // text is judged as it arrives
 	}
-	payload = p[key+4 : end : end]
-	Mask(payload, binary.LittleEndian.Uint32(p[key:]))
-	if opcode == OpText && !validText(payload) {
-		_, _, _ = d.fail(ErrInvalidText, end)
-		return 0, nil, 0
+	if size > len(p) {
+		return opcode, at, size
 	}
-	return opcode, payload, end
+	Mask(p[at:size], binary.LittleEndian.Uint32(p[at-4:]))
+	if opcode == OpText && !validText(p[at:size]) {
+		_, _, _ = d.fail(ErrInvalidText, size)
+		return 0, 0, 0
+	}
+	return opcode, at, size
 }
 
 // judgeStart checks what the first one or two bytes of a frame already show,

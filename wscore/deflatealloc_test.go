@@ -1,7 +1,3 @@
-//go:build !race
-
-// Under the race detector the compressor's sync.Pool forgets at random.
-
 package wscore
 
 import (
@@ -9,17 +5,19 @@ import (
 	"testing"
 )
 
-// Without takeover and at level 1, a message costs no memory once the buffers
-// have grown to its size, in both directions and roles.
+// At level 1, a message costs no memory once the buffers have grown to its size,
+// in both directions and roles, with and without a dictionary.
 func TestCompressedEchoAllocatesNothing(t *testing.T) {
 	payload := bytes.Repeat([]byte(`{"user":"ann","text":"hello there"},`), 100)
 	bothRoles(t, func(t *testing.T, role Role) {
 		for _, opcode := range []Opcode{OpText, OpBinary} {
-			for _, window := range []int{15, 12} {
+			for _, send := range []DeflateParams{
+				{SendWindowBits: 15}, {SendWindowBits: 12}, {SendWindowBits: 15, SendTakeover: true}, {SendWindowBits: 9, SendTakeover: true},
+			} {
 				wire := frame(peerOf(role), finContinuation|rsv1|byte(opcode), string(packed(t, payload)))
 				stream := &wheel{frames: wire}
 				c := newTestConn(t, stream, role, Buffers{make([]byte, 4096), make([]byte, 4096), make([]byte, 8192)},
-					Options{Agreed: DeflateParams{Agreed: true, SendWindowBits: window, ReceiveWindowBits: 15}})
+					Options{Agreed: DeflateParams{Agreed: true, SendWindowBits: send.SendWindowBits, SendTakeover: send.SendTakeover, ReceiveWindowBits: 15}})
 				noAllocations(t, func() {
 					m, err := c.Next()
 					if err != nil || !bytes.Equal(m.Payload, payload) {

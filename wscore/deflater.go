@@ -11,16 +11,18 @@ import (
 // one message at a time: context takeover is done with a [Dictionary].
 type Deflater struct {
 	level    int
+	fast     *fastDeflater // of level 1
 	out      sink
-	writer   *flate.Writer // of level 2 and above, or for small windows
+	writer   *flate.Writer // of level 2 and above
 	windowed int           // the window bits of writer, 0 for a level
 }
 
 // MaxSendDictionary is how much of a dictionary level 1 makes use of.
 const MaxSendDictionary = 8 << 10
 
-// NewDeflater returns a deflater of that level, 1 to 9. Level 1 holds no state
-// of its own; the others hold about 1 MiB.
+// NewDeflater returns a deflater of that level, 1 to 9. From its first message
+// on it holds about 28 KiB at level 1, and a copy of the longest message that
+// came with a dictionary; at the others about 1 MiB.
 func NewDeflater(level int) *Deflater { return &Deflater{level: level} }
 
 // deflateTail ends every flushed DEFLATE stream and is left out of messages
@@ -36,8 +38,14 @@ func (z *Deflater) Append(dst, payload, dictionary []byte, windowBits int) ([]by
 	if len(dictionary) > window {
 		dictionary = dictionary[len(dictionary)-window:]
 	}
+	if z.level == 1 && len(payload) > 0 && len(payload) <= fastLongest {
+		if z.fast == nil {
+			z.fast = &fastDeflater{}
+		}
+		return z.fast.append(dst, payload, dictionary, window), true
+	}
 	z.out.bytes = dst
-	err := z.compress(payload, dictionary, windowBits, window)
+	err := z.compress(payload, dictionary, windowBits)
 	compressed := z.out.bytes
 	z.out.bytes = nil
 	if err != nil || !bytes.HasSuffix(compressed[len(dst):], deflateTailBytes[:]) {
@@ -46,14 +54,11 @@ func (z *Deflater) Append(dst, payload, dictionary []byte, windowBits int) ([]by
 	return compressed[:len(compressed)-len(deflateTailBytes)], true
 }
 
-func (z *Deflater) compress(payload, dictionary []byte, windowBits, window int) error {
+func (z *Deflater) compress(payload, dictionary []byte, windowBits int) error {
 	if len(payload) == 0 {
 		// One empty stored block; what remains of it is a single zero byte.
 		_, err := z.out.Write([]byte{0x00, 0x00, 0x00, 0xFF, 0xFF})
 		return err
-	}
-	if z.level == 1 && (windowBits == maxWindowBits || len(dictionary)+len(payload) <= window) {
-		return flate.StatelessDeflate(&z.out, payload, false, dictionary)
 	}
 	if err := z.prepare(windowBits); err != nil {
 		return err

@@ -48,21 +48,23 @@ func (k *maskKeys) key() uint32 {
 	return binary.LittleEndian.Uint32(k.batch[k.left:])
 }
 
-// putWhole writes the header of a server's message in one frame to the start of
-// p, in one go, and returns its size. It returns 0, and leaves the message to
-// DataHeader, for a client, in the middle of a message, where the state forbids
-// it, and for what does not fit p or has more than 65,535 bytes.
+// wholeHeader is the longest header of putWhole in bytes.
+const wholeHeader = 4
+
+// putWhole writes the header of a server's message in one frame to the end of
+// p, which has wholeHeader bytes, and returns its size. It returns 0, and leaves
+// the message to DataHeader, for a client, in the middle of a message, where the
+// state forbids it, and for more than 65,535 bytes.
 func (e *Encoder) putWhole(p []byte, opcode Opcode, length int) int {
-	if e.role != Server || e.unfinished || length > min(0xFFFF, len(p)-4) || !e.lifecycle.State().Sending() {
+	if e.role != Server || e.unfinished || length > maxShortPayload || !e.lifecycle.State().Sending() {
 		return 0
 	}
-	p[0] = 0x80 | byte(opcode)
+	const final = 0x80
 	if length < 126 {
-		p[1] = byte(length)
+		p[2], p[3] = final|byte(opcode), byte(length)
 		return 2
 	}
-	p[1] = 126
-	binary.BigEndian.PutUint16(p[2:], uint16(length))
+	p[0], p[1], p[2], p[3] = final|byte(opcode), 126, byte(length>>8), byte(length)
 	return 4
 }
 

@@ -78,7 +78,8 @@ func (z *Inflater) AtBoundary() bool { return z.state == blockHeader && z.count 
 // Inflate decompresses source into out from index used on. out holds the
 // message's output from its first byte, since matches refer back to it, and
 // dictionary what came before the message. It returns how much of out is used
-// now and how much of source was taken.
+// now and how much of source was taken. What lies in out behind that may have
+// been written over.
 func (z *Inflater) Inflate(out []byte, used int, source, dictionary []byte) (produced, taken int, status InflateStatus) {
 	w := inflateRun{Inflater: z, out: out, used: used, source: source, dictionary: dictionary, furthest: z.window}
 	if w.furthest == 0 {
@@ -111,6 +112,7 @@ func (z *Inflater) Inflate(out []byte, used int, source, dictionary []byte) (pro
 			if status == InflateCorrupt {
 				z.state = inflateBroken
 			}
+			w.forgetUncounted()
 			return w.used, w.taken, status
 		}
 	}
@@ -129,7 +131,9 @@ type inflateRun struct {
 	furthest   int
 }
 
-// fill takes whole bytes of input until 56 bits or more are at hand.
+// fill takes whole bytes of input until 56 bits or more are at hand. It may
+// leave the first bits of the next byte beyond count: they come again at the same
+// place.
 func (w *inflateRun) fill() {
 	if w.count >= 56 {
 		return
@@ -165,10 +169,10 @@ func (w *inflateRun) take(n uint) uint {
 func (w *inflateRun) drop(n uint) {
 	w.bits >>= n
 	w.count -= n
-	// A fill may have left the upper part of a byte beyond count; it is taken
-	// again, so it must not stay.
-	w.bits &= 1<<w.count - 1
 }
+
+// forgetUncounted clears what lies beyond count, where other bytes may follow.
+func (w *inflateRun) forgetUncounted() { w.bits &= 1<<w.count - 1 }
 
 func (w *inflateRun) header() (InflateStatus, bool) {
 	if w.final {
@@ -216,6 +220,7 @@ func (w *inflateRun) storedBytes() (InflateStatus, bool) {
 		w.stored--
 	}
 	if w.stored > 0 {
+		w.forgetUncounted()
 		source := w.source[w.taken:]
 		n := copy(w.out[w.used:], source[:min(w.stored, len(source))])
 		w.used += n
@@ -232,149 +237,51 @@ func (w *inflateRun) storedBytes() (InflateStatus, bool) {
 	return 0, true
 }
 
-func (w *inflateRun) dynamicHeader() (InflateStatus, bool) {
-	if !w.need(14) {
-		return InflateNeedInput, false
-	}
-	w.literals = int(w.take(5)) + 257
-	w.distances = int(w.take(5)) + 1
-	w.codeCount = int(w.take(4)) + 4
-	if w.literals > 286 || w.distances > 30 {
-		return InflateCorrupt, false
-	}
-	w.read, w.fixed = 0, false
-	clear(w.lengths[:])
-	w.state = dynamicCode
-	return 0, true
-}
-
-func (w *inflateRun) dynamicCode() (InflateStatus, bool) {
-	for w.read < w.codeCount {
-		if !w.need(3) {
-			return InflateNeedInput, false
-		}
-		w.lengths[codeOrder[w.read]] = uint8(w.take(3))
-		w.read++
-	}
-	if !w.sizeCode.build(w.lengths[:19]) {
-		return InflateCorrupt, false
-	}
-	clear(w.lengths[:19])
-	w.read, w.state = 0, dynamicLengths
-	return 0, true
-}
-
-func (w *inflateRun) dynamicLengths() (InflateStatus, bool) {
-	total := w.literals + w.distances
-	for w.read < total {
-		w.fill()
-		entry := w.sizeCode.look(w.bits)
-		size := uint(entry & 0xF)
-		symbol := entry >> prefixValueShift
-		if entry == 0 && w.count >= maxPrefix {
-			return InflateCorrupt, false
-		}
-		extra := uint(0)
-		switch symbol {
-		case 16:
-			extra = 2
-		case 17:
-			extra = 3
-		case 18:
-			extra = 7
-		}
-		if entry == 0 || w.count < size+extra {
-			return InflateNeedInput, false
-		}
-		w.drop(size)
-		if symbol < 16 {
-			w.lengths[w.read] = uint8(symbol)
-			w.read++
-			continue
-		}
-		repeat, value := int(w.take(extra)), uint8(0)
-		switch symbol {
-		case 16:
-			if w.read == 0 {
-				return InflateCorrupt, false
-			}
-			repeat, value = repeat+3, w.lengths[w.read-1]
-		case 17:
-			repeat += 3
-		case 18:
-			repeat += 11
-		}
-		if w.read+repeat > total {
-			return InflateCorrupt, false
-		}
-		for range repeat {
-			w.lengths[w.read] = value
-			w.read++
-		}
-	}
-	if w.lengths[endOfBlock] == 0 || !w.literal.build(w.lengths[:w.literals]) || !w.distant.build(w.lengths[w.literals:total]) {
-		return InflateCorrupt, false
-	}
-	w.state = blockSymbols
-	return 0, true
-}
-
 // symbols decodes literals and matches. All bits of a literal or of a match's
 // length and distance, 48 at most, are at hand before any is taken.
 func (w *inflateRun) symbols() (InflateStatus, bool) {
 	for {
+		w.symbolsInside()
 		if w.count < 48 {
 			w.fill()
 		}
 		entry := w.literal.look(w.bits)
-		size := uint(entry & 0xF)
+		size := entry.size()
 		if entry == 0 || size > w.count {
 			return w.starved(entry)
 		}
-		symbol := entry >> prefixValueShift
-		if symbol < endOfBlock {
+		switch {
+		case entry&entryLiteral != 0:
 			if w.used == len(w.out) {
 				return InflateNeedRoom, false
 			}
-			w.out[w.used] = byte(symbol)
+			w.out[w.used] = byte(entry.base())
 			w.used++
 			w.drop(size)
 			continue
-		}
-		if symbol == endOfBlock {
+		case entry&entryEnd != 0:
 			w.drop(size)
 			w.state = blockHeader
 			return 0, true
-		}
-		if symbol > 285 {
+		case entry&entryReserved != 0:
 			return InflateCorrupt, false
 		}
-		rule := lengthRules[symbol-257]
-		lengthExtra := uint(rule.extra)
-		pending := w.bits >> size
-		length := int(rule.base) + int(pending&(1<<lengthExtra-1))
-		pending >>= lengthExtra
-		entry = w.distant.look(pending)
-		distanceSize := uint(entry & 0xF)
-		used := size + lengthExtra + distanceSize
-		if entry == 0 || used > w.count {
-			if w.count >= size+lengthExtra+maxPrefix && entry == 0 {
+		length, lengthSize := entry.complete(w.bits)
+		entry = w.distant.look(w.bits >> lengthSize)
+		if entry == 0 || lengthSize+entry.size() > w.count {
+			if w.count >= lengthSize+maxPrefix && entry == 0 {
 				return InflateCorrupt, false
 			}
 			return InflateNeedInput, false
 		}
-		symbol = entry >> prefixValueShift
-		if symbol > 29 {
+		if entry&entryReserved != 0 {
 			return InflateCorrupt, false
 		}
-		rule = distanceRules[symbol]
-		pending >>= distanceSize
-		distanceExtra := uint(rule.extra)
-		if used += distanceExtra; used > w.count {
+		distance, distanceSize := entry.complete(w.bits >> lengthSize)
+		if lengthSize+distanceSize > w.count {
 			return InflateNeedInput, false
 		}
-		distance := int(rule.base) + int(pending&(1<<distanceExtra-1))
-		w.drop(used)
+		w.drop(lengthSize + distanceSize)
 		if distance > w.used+len(w.dictionary) || distance > w.furthest {
 			return InflateCorrupt, false
 		}
@@ -388,7 +295,7 @@ func (w *inflateRun) symbols() (InflateStatus, bool) {
 
 // starved tells a code that is cut off by the end of the input from one that
 // does not exist.
-func (w *inflateRun) starved(entry uint32) (InflateStatus, bool) {
+func (w *inflateRun) starved(entry prefixEntry) (InflateStatus, bool) {
 	if entry == 0 && w.count >= maxPrefix {
 		return InflateCorrupt, false
 	}

@@ -60,8 +60,8 @@ func TestInflateRefusesEachKindOfBadCode(t *testing.T) {
 		"more literals than there are":                  (&bitWriter{}).put(0, 1).put(2, 2).put(30, 5).put(0, 9),
 		"more distances than there are":                 (&bitWriter{}).put(0, 1).put(2, 2).put(0, 5).put(30, 5).put(0, 4),
 	} {
-		source := append(w.bytes, make([]byte, 8)...)
-		for _, piece := range []int{1, 1 << 20} {
+		source := append(w.bytes, make([]byte, 64)...) // enough for the path inside of the input
+		for _, piece := range []int{1, 9, 1 << 20} {
 			var z Inflater
 			if _, status := inflateAll(t, &z, source, []byte("some dictionary"), piece, 1000, 1000); status != InflateCorrupt {
 				t.Errorf("%s, pieces of %d: status %d", name, piece, status)

@@ -16,8 +16,10 @@ func Mask(p []byte, key uint32) uint32 {
 	// words are read before the first is written.
 	next := bits.RotateLeft32(key, -8*(len(p)&3))
 	switch n := len(p); {
+	case n > 32 && haveAVX2:
+		maskAVX2(&p[0], n, key)
 	case n > 32:
-		maskLong(p, key)
+		maskWords(p, key)
 	case n > 16:
 		first, last := twice(key), twice(next)
 		b := binary.LittleEndian.Uint64(p[8:]) ^ first

@@ -5,32 +5,18 @@ package wscore
 // to keep it longer. It may be sent back as it is; text that was changed in
 // place must be sent as a new [Text], so that it is judged again.
 type Message struct {
-	Opcode  Opcode    // OpText, OpBinary, OpPing, OpPong or OpClose
-	Payload []byte    // for OpClose the reason, at most MaxCloseReason bytes
+	Opcode Opcode // OpText, OpBinary, OpPing, OpPong or OpClose
+	// judged is set on text as it was received: if the payload is still what the
+	// Conn lent, an echo need not judge it again. It stands here because four
+	// fields in four words travel in registers.
+	judged  bool
 	Code    CloseCode // for OpClose; CloseNoStatus stands for a frame without a code
-
-	// The text that was judged when it was received, so that an echo need not
-	// judge it again.
-	judged       *byte
-	judgedLength int
+	Payload []byte    // for OpClose the reason, at most MaxCloseReason bytes
 }
 
 // received makes a message of what the peer sent.
 func received(opcode Opcode, payload []byte) Message {
-	m := Message{Opcode: opcode, Payload: payload}
-	if opcode == OpText && len(payload) > 0 {
-		m.judged, m.judgedLength = &payload[0], len(payload)
-	}
-	return m
-}
-
-// isUTF8 reports whether the payload is UTF-8: the very bytes that were judged
-// when they were received, or judged now.
-func (m *Message) isUTF8() bool {
-	if m.judgedLength > 0 && len(m.Payload) == m.judgedLength && &m.Payload[0] == m.judged {
-		return true
-	}
-	return validText(m.Payload)
+	return Message{Opcode: opcode, judged: opcode == OpText, Payload: payload}
 }
 
 // Text makes a text message of a payload that must be UTF-8.

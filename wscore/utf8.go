@@ -30,6 +30,9 @@ const (
 // Write judges the next piece and reports whether the text can still be valid.
 // Once it has returned false it returns false for ever.
 func (v *TextValidator) Write(p []byte) bool {
+	if v.state == textStart && validText(p) {
+		return true
+	}
 	for v.state != textStart {
 		if len(p) == 0 || v.state == textImpossible {
 			return v.state != textImpossible
@@ -72,21 +75,33 @@ func cutOff(p []byte) int {
 const longText = 32 + 3
 
 // validText reports whether p is UTF-8, as utf8.Valid does, but faster: short
-// ASCII is looked through a word at a time, long text in vectors where the
+// ASCII is looked through a word at a time, other text in vectors where the
 // processor has them.
 func validText(p []byte) bool {
 	n := len(p)
-	if n < 8 {
+	switch {
+	case n < 8:
 		return utf8.Valid(p)
-	}
-	if n >= longText {
+	case n <= 16:
+		first, last := binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[n-8:])
+		return (first|last)&notASCII == 0 || validTwoWords(p, first, last)
+	case n >= longText:
 		return validLongText(p)
 	}
 	seen := binary.LittleEndian.Uint64(p[n-8:])
 	for rest := p; len(rest) > 8; rest = rest[8:] {
 		seen |= binary.LittleEndian.Uint64(rest)
 	}
-	return seen&0x8080808080808080 == 0 || validShortText(p)
+	return seen&notASCII == 0 || validShortText(p)
+}
+
+const notASCII = 0x8080808080808080
+
+// endsCutOff reports whether the last of p's characters, three bytes or more,
+// needs more bytes.
+func endsCutOff(p []byte) bool {
+	n := len(p)
+	return p[n-1] >= 0xC0 || p[n-2] >= 0xE0 || p[n-3] >= 0xF0
 }
 
 // Complete reports whether the text may end here: no character is cut off.

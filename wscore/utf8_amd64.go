@@ -2,28 +2,23 @@
 
 package wscore
 
-import (
-	"unicode/utf8"
-
-	"golang.org/x/sys/cpu"
-)
+import "unicode/utf8"
 
 // validLongText judges longText bytes or more.
 func validLongText(p []byte) bool {
-	n := len(p)
-	if !cpu.X86.HasAVX2 {
-		return utf8.Valid(p)
+	switch {
+	case endsCutOff(p):
+		return false // which no next byte shows
+	case haveAVX2:
+		return validAVX2(&p[0], len(p), &faults)
 	}
-	if p[n-1] >= 0xC0 || p[n-2] >= 0xE0 || p[n-3] >= 0xF0 {
-		return false // the last character is cut off, which no next byte shows
-	}
-	return validAVX2(&p[0], n, &faults)
+	return utf8.Valid(p)
 }
 
 // validShortText judges fewer than longText bytes. Zeros behind them, which are
-// ASCII, make them long enough; below 16 bytes that costs more than it saves.
+// ASCII, make them long enough.
 func validShortText(p []byte) bool {
-	if len(p) < 16 || !cpu.X86.HasAVX2 {
+	if !haveAVX2 {
 		return utf8.Valid(p)
 	}
 	var padded [longText + 1]byte
@@ -31,11 +26,27 @@ func validShortText(p []byte) bool {
 	return validAVX2(&padded[0], len(padded), &faults)
 }
 
+// validTwoWords judges 8 to 16 bytes, of which first and last are eight each.
+func validTwoWords(p []byte, first, last uint64) bool {
+	if !haveAVX2 {
+		return utf8.Valid(p)
+	}
+	// What both hold is shifted out, and zeros, which are ASCII, come behind.
+	last >>= 8 * uint(16-len(p))
+	return !endsCutOff(p) && valid16AVX2(first, last, &faults)
+}
+
 // validAVX2 judges the n bytes at p, longText or more, 32 at a time, except for
 // a character that is cut off at the end.
 //
 //go:noescape
 func validAVX2(p *byte, n int, t *faultTables) bool
+
+// valid16AVX2 judges the 16 bytes in first and second, except for a character
+// that is cut off at the end.
+//
+//go:noescape
+func valid16AVX2(first, second uint64, t *faultTables) bool
 
 // faultTables has what the vector path looks up. Two bytes that follow each
 // other are wrong in the ways that all three tables name: for the first byte's

@@ -34,21 +34,64 @@
 	VPXOR    Y4, Y2, Y2; \
 	VPOR     Y2, Y8, Y8
 
+// CONSTANTS loads what CHECK needs from the tables at BX.
+#define CONSTANTS \
+	VBROADCASTI128 faultTables_firstHigh(BX), Y15; \
+	VBROADCASTI128 faultTables_firstLow(BX), Y14; \
+	VBROADCASTI128 faultTables_secondHigh(BX), Y13; \
+	VPBROADCASTB   faultTables_halfByte(BX), Y12; \
+	VPBROADCASTB   faultTables_three(BX), Y11; \
+	VPBROADCASTB   faultTables_four(BX), Y10; \
+	VPBROADCASTB   faultTables_top(BX), Y9; \
+	VPXOR          Y8, Y8, Y8
+
+// func valid16AVX2(first, second uint64, t *faultTables) bool
+TEXT ·valid16AVX2(SB), NOSPLIT, $0-25
+	VMOVQ   first+0(FP), X0
+	VPINSRQ $1, second+8(FP), X0, X0 // the upper 16 bytes of Y0 are zeros
+	MOVQ    t+16(FP), BX
+	CONSTANTS
+	VPSLLDQ $1, X0, X1
+	VPSLLDQ $2, X0, X2
+	VPSLLDQ $3, X0, X3
+	CHECK
+	VPTEST  X8, X8
+	SETEQ   ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func validAVX2(p *byte, n int, t *faultTables) bool
 TEXT ·validAVX2(SB), NOSPLIT, $0-25
 	MOVQ p+0(FP), AX
-	MOVQ n+8(FP), DX
+	MOVQ n+8(FP), SI
 	MOVQ t+16(FP), BX
-	ADDQ AX, DX
+	LEAQ (AX)(SI*1), DX
 
-	VBROADCASTI128 faultTables_firstHigh(BX), Y15
-	VBROADCASTI128 faultTables_firstLow(BX), Y14
-	VBROADCASTI128 faultTables_secondHigh(BX), Y13
-	VPBROADCASTB   faultTables_halfByte(BX), Y12
-	VPBROADCASTB   faultTables_three(BX), Y11
-	VPBROADCASTB   faultTables_four(BX), Y10
-	VPBROADCASTB   faultTables_top(BX), Y9
-	VPXOR          Y8, Y8, Y8
+	// Up to 128 bytes of nothing but ASCII need no tables.
+	CMPQ   SI, $128
+	JHI    tables
+	CMPQ   SI, $64
+	JB     upTo64
+	VMOVDQU (AX), Y0
+	VPOR    32(AX), Y0, Y0
+	VPOR    -64(DX), Y0, Y0
+	VPOR    -32(DX), Y0, Y0
+	JMP     ascii
+
+upTo64:
+	VMOVDQU (AX), Y0
+	VPOR    -32(DX), Y0, Y0
+
+ascii:
+	VPMOVMSKB Y0, R9
+	TESTL     R9, R9
+	JNZ       tables
+	MOVB      $1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+tables:
+	CONSTANTS
 
 	// Before the first block there is nothing: zeros, which are ASCII.
 	VMOVDQU    (AX), Y0

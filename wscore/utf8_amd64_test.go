@@ -33,3 +33,14 @@ func TestFaultTablesSayWhatTheGrammarSays(t *testing.T) {
 		}
 	}
 }
+
+// Processors without AVX2 take the portable path to the same answers.
+func TestWithoutAVX2NothingChanges(t *testing.T) {
+	if !haveAVX2 {
+		return // then all other tests show it
+	}
+	haveAVX2 = false
+	defer func() { haveAVX2 = true }()
+	t.Run("mask", TestMaskFitsTheDefinitionAtEveryLengthAndOffset)
+	t.Run("in pieces", TestTextFailsAtTheByteThatNothingCanMend)
+}

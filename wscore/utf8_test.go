@@ -137,7 +137,7 @@ func FuzzTextValidator(f *testing.F) {
 // edges of blocks, in the last block, at the end.
 func TestValidTextAgreesWithTheStandardLibraryAtEveryPlace(t *testing.T) {
 	seconds := "\x00\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xe0\xed\xf0\xf4\xff"
-	for _, length := range []int{8, 17, 32, 34, 35, 64, 200} {
+	for _, length := range []int{8, 13, 16, 17, 34, 35, 64, 100, 129, 200} {
 		for _, at := range []int{0, 1, 2, 28, 29, 30, 31, 32, 33, 62, 63, 158, 159, 160, 161, length - 4, length - 3, length - 2} {
 			if at < 0 || at+2 > length {
 				continue

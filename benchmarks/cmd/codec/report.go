@@ -25,7 +25,8 @@ type result struct {
 func report(w io.Writer, results []result, rounds int, benchtime time.Duration) {
 	fmt.Fprintf(w, "# Codec in memory, %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Fprintf(w, "%s, %d processors, %s/%s, %s. %d rounds of %s, contenders in turn.\n", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), rounds, benchtime)
-	fmt.Fprintf(w, "Versions: %s.\n\n", strings.Join(versions(), ", "))
+	fmt.Fprintf(w, "Versions: %s.\n", strings.Join(versions(), ", "))
+	fmt.Fprintf(w, "Command: `go -C benchmarks run ./cmd/codec -rounds %d -benchtime %s`, of which only the ratios carry over to other machines.\n\n", rounds, benchtime)
 	fmt.Fprintln(w, "A ratio is the median over the rounds of Tandem's time divided by the other's time in the same round: below 1, Tandem is faster.")
 	fmt.Fprintln(w, "The best other is the contender with the lowest median that is not Tandem.")
 
