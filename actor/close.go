@@ -57,6 +57,7 @@ func (c *Conn) begin(r closeRequest) bool {
 		return false
 	}
 	c.phase, c.things().request = closing, r
+	c.last.deadline = time.Now().Add(c.server.config.CloseTimeout)
 	c.last.timer = time.AfterFunc(c.server.config.CloseTimeout, c.end)
 	c.mu.Unlock()
 	switch r.order {
@@ -86,6 +87,9 @@ func (c *Conn) queueClose(discard bool) {
 // peerClosed: the peer's close frame was decoded. If it is the first one, ours
 // answers with the same code once the session has handled what came before.
 func (c *Conn) peerClosed(code CloseCode, reason string) {
+	c.mu.Lock()
+	c.things().peerReason = reason
+	c.mu.Unlock()
 	c.peerIsDone()
 	c.begin(closeRequest{cause: CausePeer, order: afterSession, code: code, reason: reason})
 }
@@ -157,7 +161,7 @@ func (c *Conn) advance(note func()) {
 	exchanged := c.closeWritten && c.peerDone
 	finished := exchanged && c.peerEnded
 	if exchanged && !before && !finished && c.phase == closing {
-		c.last.timer.Reset(min(lingerTimeout, c.server.config.CloseTimeout))
+		c.last.timer.Reset(min(lingerTimeout, time.Until(c.last.deadline)))
 	}
 	c.mu.Unlock()
 	switch {
@@ -223,6 +227,8 @@ func (c *Conn) account() Closed {
 		closed.Code = code
 		if side == wscore.Local {
 			closed.Initiator = Local
+		} else {
+			closed.Reason = c.last.peerReason
 		}
 	} else if r.cause != CausePeer {
 		closed.Initiator = Local

@@ -6,16 +6,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	hollywood "github.com/anthdm/hollywood/actor"
 
 	"github.com/tandem-ws/tandem/actor"
 	"github.com/tandem-ws/tandem/internal/rawpeer"
@@ -69,24 +65,6 @@ func (s *player) Receive(c *actor.Context) {
 	}
 }
 
-// lostStops counts stop requests that Hollywood made dead letters of: it looks
-// the PID up twice for each, and an actor may end in between.
-type lostStops struct {
-	pid   *actor.PID
-	count atomic.Int64
-}
-
-func (l *lostStops) Start()                      {}
-func (l *lostStops) PID() *actor.PID             { return l.pid }
-func (l *lostStops) Invoke([]hollywood.Envelope) {}
-func (l *lostStops) Shutdown()                   {}
-
-func (l *lostStops) Send(_ *actor.PID, message any, _ *actor.PID) {
-	if letter, ok := message.(hollywood.DeadLetterEvent); ok && reflect.TypeOf(letter.Message).Name() == "poisonPill" {
-		l.count.Add(1)
-	}
-}
-
 // play is one connection in a bubble, with everything that touches it.
 type play struct {
 	t        *testing.T
@@ -104,7 +82,6 @@ type play struct {
 	unread    []byte
 	mu        sync.Mutex
 	waits     []context.Context
-	lost      lostStops
 	shutdown  sync.WaitGroup
 }
 
@@ -112,9 +89,6 @@ func newPlay(t *testing.T, config actor.ServerConfig, panicOn string) *play {
 	engine, err := actor.NewEngine()
 	must(t, err)
 	p := &play{t: t, engine: engine, observer: newRecorder(), stream: newStream(), peer: rawpeer.New(nil, rawpeer.Client)}
-	p.lost.pid = hollywood.NewPID(engine.Address(), "lost stops")
-	engine.SpawnProc(&p.lost)
-	engine.Subscribe(p.lost.pid)
 	p.session = &player{panicOn: panicOn, orders: make(chan func(*actor.Context))}
 	config.Readiness, config.Observer = scripted{}, p.observer
 	config.CloseTimeout, config.WriteTimeout = playCloseTimeout, playWriteTimeout
@@ -346,8 +320,8 @@ func (p *play) checkEnd(stopped bool) {
 			endless++
 		}
 	}
-	if lost := int(p.lost.count.Load()); endless > lost {
-		t.Errorf("%d waits for %d stop requests did not end, %d requests were lost", endless, len(p.waits), lost)
+	if endless > 0 {
+		t.Errorf("%d waits for %d stop requests did not end", endless, len(p.waits))
 	}
 	for _, part := range []string{"reader", "writer", "session"} {
 		if p.engine.Registry.GetPID("websocket/"+part, p.conn.ID()) != nil {

@@ -243,10 +243,9 @@ func (c closeCause) happens(s closeState) bool {
 
 // expectation is how a play must end.
 type expectation struct {
-	closed    actor.Closed // Err is not compared
-	either    bool         // the code may also be 1006
-	anyReason bool
-	stop      bool // the session is only told that it was stopped
+	closed actor.Closed // Err is not compared
+	either bool         // the code may also be 1006
+	stop   bool         // the session is only told that it was stopped
 }
 
 // allows compares what decides; for 1006 there is no reason, and what the
@@ -257,7 +256,7 @@ func (e expectation) allows(got actor.Closed) bool {
 	if e.either && got.Code == wscore.CloseAbnormal {
 		want.Code = wscore.CloseAbnormal
 	}
-	if e.anyReason || want.Code == wscore.CloseAbnormal || want.Cause == actor.CauseProtocol || want.Cause == actor.CauseLimit {
+	if want.Code == wscore.CloseAbnormal || want.Cause == actor.CauseProtocol || want.Cause == actor.CauseLimit {
 		got.Reason, want.Reason = "", ""
 	}
 	return got == want
@@ -283,7 +282,7 @@ func expect(s closeState, c closeCause, helped bool) expectation {
 		want.closed.Initiator = actor.Remote
 	case c.peer && c.spoken && !s.deaf && !s.left && s.first != nil:
 		// The peer's close frame came while ours was waiting: it is the first.
-		want.closed.Code, want.closed.Initiator, want.anyReason = c.code, actor.Remote, true
+		want.closed.Code, want.closed.Reason, want.closed.Initiator = c.code, c.reason, actor.Remote
 	case s.left:
 	case lost, stuck, order == behindSession && busy, c.order == perhaps && s.first != nil:
 		want.closed.Code = 1006

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -38,11 +39,13 @@ type Conn struct {
 // lastThings is what a connection needs once it closes, or somebody waits for
 // that; until then it costs nothing. The connection's lock guards it.
 type lastThings struct {
-	request closeRequest // what began the close
-	timer   *time.Timer  // bounds the close
-	closed  Closed
-	onDone  []func()
-	done    chan struct{} // nil until asked for
+	deadline   time.Time    // when the close must be over
+	peerReason string       // of the peer's close frame
+	request    closeRequest // what began the close
+	timer      *time.Timer  // bounds the close
+	closed     Closed
+	onDone     []func()
+	done       chan struct{} // nil until asked for
 }
 
 // things returns c.last, made if need be. The caller holds the lock.
@@ -77,27 +80,48 @@ func (c *Conn) SessionPID() *PID { return c.session.PID() }
 func (c *Conn) ReaderPID() *PID { return c.reader.PID() }
 
 // Send queues a message and takes ownership of its buffer, whatever the
-// outcome. It never blocks. A nil error means that the message is queued
-// behind those before it; it may still be lost with the connection.
+// outcome. It waits for room only under the policy [split.Block]. A nil error
+// means that the message is queued behind those before it; it may still be
+// lost with the connection.
+//
+// What a session sends while it runs leaves together when it has handled the
+// messages that wait for it, or after two milliseconds if that takes longer.
 //
 // The error is [split.ErrClosed] once the connection is closing,
 // [split.ErrDropped] or [split.ErrSlowConsumer] for a full mailbox by its
 // policy (the latter closes the connection), or a local
 // [*wscore.ProtocolError].
-func (c *Conn) Send(b *Buffer) error {
-	wake, err := c.writer.half.Send(b)
-	return c.sent(wake, err)
-}
+func (c *Conn) Send(b *Buffer) error { return c.sent(c.writer.half.Send(b)) }
 
 // SendText queues a text message, which must be UTF-8; see [Conn.Send].
-func (c *Conn) SendText(text string) error {
-	wake, err := c.writer.half.SendText(text)
-	return c.sent(wake, err)
-}
+func (c *Conn) SendText(text string) error { return c.sent(c.writer.half.SendText(text)) }
 
 // SendBinary queues a binary message, copied from payload; see [Conn.Send].
 func (c *Conn) SendBinary(payload []byte) error {
 	return c.Send(c.server.pool().Binary(payload))
+}
+
+// TrySend is [Conn.Send] that never waits; see [split.Writer.TrySend].
+func (c *Conn) TrySend(b *Buffer) error { return c.sent(c.writer.half.TrySend(b)) }
+
+// SendContext is [Conn.Send] with a context that ends the wait for room. The
+// end of the context does nothing to the connection.
+func (c *Conn) SendContext(ctx context.Context, b *Buffer) error {
+	return c.sent(c.writer.half.SendContext(ctx, b))
+}
+
+// SendKeyed is [Conn.Send] for a message that makes older ones with the same
+// key pointless, under the policy [split.Conflate]; see
+// [split.Writer.SendKeyed].
+func (c *Conn) SendKeyed(key string, b *Buffer) error {
+	return c.sent(c.writer.half.SendKeyed(key, b))
+}
+
+// SendNotify is [Conn.Send] that reports the message's end: with a nil error,
+// done is called exactly once, when the stream has taken the whole message or
+// when it is lost; see [split.Writer.SendNotify]. It must not block.
+func (c *Conn) SendNotify(b *Buffer, done func(error)) error {
+	return c.sent(c.writer.half.SendNotify(b, done))
 }
 
 func (c *Conn) sent(wake bool, err error) error {
@@ -168,6 +192,6 @@ func (c *Conn) whenDone(f func()) {
 // partEnded counts the reader, the writer and the session out.
 func (c *Conn) partEnded() {
 	if c.parts.Add(-1) == 0 {
-		c.server.live.Done()
+		c.server.leave()
 	}
 }

@@ -20,8 +20,9 @@ const (
 	flushIsDue               // the session runs and has something to flush
 )
 
-// begin opens the session's run.
-func (l *flushLater) begin() { l.state.Store(nothingDue) }
+// begin opens the session's run, unless it goes on in place of one that was
+// cut short.
+func (l *flushLater) begin() { l.state.CompareAndSwap(notRunning, nothingDue) }
 
 // end closes the run, unless something is due.
 func (l *flushLater) end() bool { return l.state.CompareAndSwap(nothingDue, notRunning) }

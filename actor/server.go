@@ -41,6 +41,7 @@ type Server struct {
 	conns    map[string]*Conn
 	admitted int // open connections and those about to open
 	draining bool
+	cut      bool // a shutdown has run out of time
 	live     sync.WaitGroup // admitted connections with a part that has not ended
 }
 
@@ -64,6 +65,7 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 	if err != nil {
 		return nil, err
 	}
+	collectDeadLetters(engine)
 	return &Server{
 		engine: engine, newSession: newSession, config: config, halves: halves,
 		logger: config.Logger, conns: make(map[string]*Conn),
@@ -110,10 +112,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := s.open(w, upgrade); err != nil {
-		s.mu.Lock()
-		s.admitted--
-		s.mu.Unlock()
-		s.live.Done()
+		s.leave()
 		return err
 	}
 	return nil
@@ -187,23 +186,29 @@ func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, rec
 		return &split.TransportError{Operation: "attach", Err: err}
 	}
 	writer.Bind(c.transport)
+	writer.OnFull(&c.writer)
 
 	s.config.Observer.ConnectionOpened() // before anybody can close it
-	s.mu.Lock()
-	draining := s.draining
-	s.conns[c.id] = c
-	s.mu.Unlock()
+	c.startHeartbeat()
 	s.engine.SpawnProc(&c.reader)
 	s.engine.SpawnProc(&c.writer)
 	s.engine.SpawnProc(&c.session)
-	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
+	// Nobody knew the connection up to here. Its end, which may come at once,
+	// waits for this lock before it forgets what is put down now.
+	s.mu.Lock()
+	draining, cut := s.draining, s.cut
+	s.conns[c.id] = c
 	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
 		c.session.post(envelope{message: first, sender: internal})
 	}
-	c.startHeartbeat()
+	s.mu.Unlock()
+	s.logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
 	c.transport.Start()
 	if draining {
 		c.drain() // it was admitted before the shutdown began
+	}
+	if cut {
+		c.end()
 	}
 	return nil
 }
@@ -217,8 +222,16 @@ func (s *Server) forget(c *Conn) {
 	s.wheel.remove(&c.beat.entry)
 	s.mu.Lock()
 	delete(s.conns, c.id)
+	s.mu.Unlock()
+}
+
+// leave gives up an admitted connection's place. A session that is stuck keeps
+// it, so that there are never more of those than connections allowed.
+func (s *Server) leave() {
+	s.mu.Lock()
 	s.admitted--
 	s.mu.Unlock()
+	s.live.Done()
 }
 
 // refuseMessage reports a message to a connection's PID that cannot be taken.
@@ -271,6 +284,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	s.mu.Lock()
+	s.cut = true
+	s.mu.Unlock()
 	for _, c := range conns {
 		c.end()
 	}

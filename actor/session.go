@@ -201,15 +201,23 @@ const flushEvery = 64
 // run works off the queue, and flushes what that brought at its end. With
 // hosted somebody else watches how long it takes, and calls late.
 func (s *sessionProcess) run(hosted bool) {
+	returned := false
+	defer func() {
+		if !returned && !s.over {
+			go s.run(false) // the Receiver ended this goroutine
+		}
+	}()
+	s.work(hosted)
+	returned = true
+}
+
+func (s *sessionProcess) work(hosted bool) {
 	s.hosted.Store(hosted)
 	s.later.begin()
 	for handled := 1; ; handled++ {
 		e, ok := s.next()
 		if ok {
 			if ended := s.handle(e); ended {
-				for !s.later.end() {
-					s.flushOwn()
-				}
 				return
 			}
 		}
@@ -274,17 +282,15 @@ func (s *sessionProcess) handle(e envelope) (ended bool) {
 // receiveMessage lends a message from the peer to the Receiver.
 func (s *sessionProcess) receiveMessage(buffer *split.Buffer) {
 	size := buffer.Cap()
-	if s.deaf {
-		buffer.Release()
-	} else {
-		s.borrowed.buffer = buffer
-		s.receive(&s.borrowed, nil)
+	s.borrowed.buffer = buffer
+	defer func() {
 		if left := s.borrowed.buffer; left != nil {
 			s.borrowed.buffer = nil
 			left.Release()
 		}
-	}
-	s.giveCredit(size)
+		s.giveCredit(size)
+	}()
+	s.receive(&s.borrowed, nil)
 }
 
 // receive calls the Receiver and survives it. After a panic it gets nothing
@@ -296,15 +302,22 @@ func (s *sessionProcess) receive(message any, sender *PID) {
 	if _, ending := message.(Closed); s.deaf && !ending && message != (Stopped{}) {
 		return
 	}
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			s.deaf = true
-			s.conn.server.recovered("session", s.conn, v)
-			s.conn.panicked(fmt.Errorf("session panicked: %v", v))
+		if returned {
+			return
 		}
+		v := recover()
+		if v == nil {
+			v = "runtime.Goexit was called"
+		}
+		s.deaf = true
+		s.conn.server.recovered("session", s.conn, v)
+		s.conn.panicked(fmt.Errorf("session panicked: %v", v))
 	}()
 	setContextMessage(&s.context, message, sender)
 	s.receiver.Receive(&s.context)
+	returned = true
 }
 
 // tellStopped gives the Receiver its last message and stops its children.
@@ -312,10 +325,12 @@ func (s *sessionProcess) tellStopped() {
 	if s.told {
 		return
 	}
+	defer func() {
+		s.deaf, s.told = true, true
+		s.conn.server.engine.Registry.Remove(&s.pid)
+	}()
 	s.stopChildren()
 	s.receive(Stopped{}, nil)
-	s.deaf, s.told = true, true
-	s.conn.server.engine.Registry.Remove(&s.pid)
 }
 
 // stopChildren stops the actors that the session spawned, as Hollywood does,
@@ -336,10 +351,16 @@ func (s *sessionProcess) stopChildren() {
 	}
 }
 
-// end tells the Receiver how its connection ended, and empties the queue.
+// end tells the Receiver how its connection ended.
 func (s *sessionProcess) end() {
+	defer s.finish()
+	defer s.tellStopped()
 	s.receive(s.conn.last.closed, nil)
-	s.tellStopped()
+}
+
+// finish empties the queue, and flushes what is still due to other
+// connections.
+func (s *sessionProcess) finish() {
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
@@ -351,5 +372,8 @@ func (s *sessionProcess) end() {
 		s.release(e)
 	}
 	setContextMessage(&s.context, nil, nil)
+	for !s.later.end() {
+		s.flushOwn()
+	}
 	s.conn.partEnded()
 }

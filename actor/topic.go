@@ -37,8 +37,14 @@ type subscription struct {
 // MaxSubscriptions is how many topics a connection may subscribe to.
 const MaxSubscriptions = 1024
 
-// ErrTooManySubscriptions is returned for more topics than [MaxSubscriptions].
-var ErrTooManySubscriptions = errors.New("websocket: too many subscriptions of one connection")
+// Why a connection cannot subscribe.
+var (
+	// ErrTooManySubscriptions: it has [MaxSubscriptions] already.
+	ErrTooManySubscriptions = errors.New("websocket: too many subscriptions of one connection")
+	// ErrBlockingSubscriber: its policy is [split.Block], which would let one
+	// slow subscriber delay the others.
+	ErrBlockingSubscriber = errors.New("websocket: a connection with the policy block cannot subscribe")
+)
 
 func (t *Topic) shard(c *Conn) *topicShard { return &t.shards[c.number%topicShards] }
 
@@ -99,7 +105,7 @@ func (shard *topicShard) publish(b *Buffer, from *sessionProcess) (taken int) {
 	var slow []*Conn
 	shard.mu.RLock()
 	for _, s := range shard.subscribers {
-		wake, err := s.conn.writer.half.Send(b.Retain())
+		wake, err := s.conn.writer.half.TrySend(b.Retain())
 		if wake {
 			s.conn.writer.schedulePublished(from)
 		}
@@ -118,12 +124,14 @@ func (shard *topicShard) publish(b *Buffer, from *sessionProcess) (taken int) {
 }
 
 // Subscribe adds the connection to a topic; it leaves by itself when it ends.
-// Subscribing twice is as good as once. The error is [split.ErrClosed] or
-// [ErrTooManySubscriptions].
+// Subscribing twice is as good as once. The error is [split.ErrClosed],
+// [ErrTooManySubscriptions] or [ErrBlockingSubscriber].
 func (c *Conn) Subscribe(t *Topic) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.server.halves.Mailbox.Policy == split.Block:
+		return ErrBlockingSubscriber
 	case c.phase == ended:
 		return split.ErrClosed
 	case c.subscribed(t) >= 0:

@@ -113,6 +113,9 @@ func (w *writerProcess) flushDue() {
 	w.flushed(closeSent, err)
 }
 
+// Relieve writes at once if the right to is on a list; see [split.Relief].
+func (w *writerProcess) Relieve() { w.flushDue() }
+
 // run writes and waits for the stream where it must.
 func (w *writerProcess) run() {
 	defer w.guard()
@@ -142,6 +145,8 @@ func (w *writerProcess) guard() {
 	}
 	c := w.conn
 	c.server.recovered("writer", c, v)
-	c.lostStream(&split.TransportError{Operation: "write", Err: fmt.Errorf("panic: %v", v)})
+	if !c.begin(closeRequest{cause: CausePanic, order: lost, err: fmt.Errorf("writer panicked: %v", v)}) {
+		c.end()
+	}
 	c.partEnded()
 }

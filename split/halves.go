@@ -77,14 +77,20 @@ type link struct {
 // settled on compression, the zero value for none. The writer is given its
 // transport with [Writer.Bind] before the first flush.
 func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader, *Writer, error) {
-	shared := &link{config: config}
+	// One piece of memory, since all three live and end together.
+	halves := &struct {
+		link
+		Reader
+		Writer
+	}{link: link{config: config}}
+	shared, r, w := &halves.link, &halves.Reader, &halves.Writer
 	decoder, err := wscore.NewDecoder(role, &shared.lifecycle, config.Limits)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &Writer{link: shared, role: role, encoder: wscore.NewEncoder(role, &shared.lifecycle, nil)}
+	*r = Reader{link: shared, decoder: decoder, writer: w}
+	w.link, w.role, w.encoder = shared, role, wscore.NewEncoder(role, &shared.lifecycle, nil)
 	w.mailbox.config, w.mailbox.observer = &config.Mailbox, config.Observer
-	r := &Reader{link: shared, decoder: decoder, writer: w}
 	if agreed.Agreed && config.Deflate != nil {
 		enableDeflate(r, w, agreed)
 	}

@@ -26,7 +26,16 @@ type Mailbox struct {
 	scheduled bool // a writer is at work or on its way; always while messages wait
 
 	line *blocked // the first of those who wait for room, nil while there is any
+
+	relief Relief // nil for none; set before the first push
 }
+
+// Relief is asked to write what it can at once, without waiting, before a
+// message is refused, dropped or made to wait because a mailbox is full: a
+// burst that the stream would take is not the peer's fault. It is called on
+// the sender's goroutine with no lock held, and does nothing unless it holds
+// the right to write and is not writing.
+type Relief interface{ Relieve() }
 
 // entry is a message in a mailbox.
 type entry struct {
@@ -44,8 +53,19 @@ type extra struct {
 // when nobody is writing and the caller must see to it that somebody does.
 // With wait the policy may let it wait, until the context ends.
 func (m *Mailbox) push(ctx context.Context, e entry, wait bool) (wake bool, err error) {
-	m.mu.Lock()
+	m.lockWithRoom(e.message.Cap())
 	return m.enter(ctx, e, wait)
+}
+
+// lockWithRoom takes the lock, and asks for relief before if a message of that
+// size does not fit.
+func (m *Mailbox) lockWithRoom(size int) {
+	m.mu.Lock()
+	if m.relief != nil && !m.sealed && !m.fits(0, 0, size) {
+		m.mu.Unlock()
+		m.relief.Relieve()
+		m.mu.Lock()
+	}
 }
 
 // pushKeyed puts a message in the place of the queued one with the same key,
@@ -54,7 +74,7 @@ func (m *Mailbox) pushKeyed(ctx context.Context, key string, b *Buffer) (wake bo
 	if key == "" || m.config.Policy != Conflate {
 		return m.push(ctx, entry{message: b}, true)
 	}
-	m.mu.Lock()
+	m.lockWithRoom(b.Cap())
 	namesake := m.find(key)
 	if m.sealed || namesake == nil || !m.mayReplace(namesake.message, b) {
 		return m.enter(ctx, entry{b, &extra{key: key}}, true)

@@ -14,8 +14,8 @@ import (
 // Linux, [Parked] elsewhere.
 func NewReadiness() Readiness { return NewPoller(0) }
 
-// Poller is the readiness for plain TCP on Linux: a few epoll loops watch all
-// connections, so that an idle one holds no goroutine, no buffer and no timer.
+// Poller is the readiness for plain TCP on Linux: epoll loops, as few as keep
+// up, watch all connections, so that an idle one holds no goroutine, no buffer and no timer.
 // Reads and writes go straight to the descriptor. A connection of any other
 // kind, TLS among them, is parked instead ([Parked]).
 //
@@ -30,7 +30,8 @@ type Poller struct {
 	monitor pollMonitor
 }
 
-// NewPoller returns a poller with that many loops; 0 means one per processor.
+// NewPoller returns a poller with at most that many loops; 0 means one per
+// processor. They open one at a time, as they are needed.
 func NewPoller(loops int) *Poller {
 	if loops < 1 {
 		loops = runtime.GOMAXPROCS(0)
@@ -57,8 +58,9 @@ func (p *Poller) Attach(conn net.Conn, early []byte, handler Handler) (Transport
 	}
 	t := &polled{descriptor: descriptor, remote: remote, handler: handler, early: early}
 	t.worker, _ = handler.(Worker)
-	t.loop = &p.loops[int(p.next.Add(1))%len(p.loops)]
-	if err := t.loop.admit(t); err != nil {
+	loop := &p.loops[p.next.Add(1)%uint32(p.monitor.open.Load())]
+	t.loop.Store(loop)
+	if err := loop.admit(t); err != nil {
 		_ = syscall.Close(descriptor)
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func detach(conn *net.TCPConn) (descriptor int, err error) {
 
 // polled is a connection that a poller watches.
 type polled struct {
-	loop       *pollLoop
+	loop       atomic.Pointer[pollLoop]
 	descriptor int
 	remote     net.Addr
 	handler    Handler
@@ -153,10 +155,10 @@ func (t *polled) release() {
 }
 
 // Start lets the handler be woken.
-func (t *polled) Start() { t.loop.post(t, taskStart) }
+func (t *polled) Start() { t.post(taskStart) }
 
 // Resume ends a pause.
-func (t *polled) Resume() { t.loop.post(t, taskResume) }
+func (t *polled) Resume() { t.post(taskResume) }
 
 // Close closes the stream; the loop tells the handler.
 func (t *polled) Close() error {
@@ -174,7 +176,7 @@ func (t *polled) Close() error {
 	t.wakeWriter()
 	t.mu.Unlock()
 	t.release()
-	t.loop.post(t, taskClose)
+	t.post(taskClose)
 	return nil
 }
 
@@ -191,7 +193,7 @@ func (t *polled) CloseWrite() error {
 func (t *polled) RemoteAddr() net.Addr { return t.remote }
 
 // Read reads the descriptor once, for the handler.
-func (t *polled) Read(p []byte) (int, error) { return descriptorRead(t.descriptor, p) }
+func (t *polled) Read(p []byte) (int, error) { return socketRead(t.descriptor, p) }
 
 // watch sets what epoll watches the descriptor for; 0 takes it out altogether,
 // because a hang-up is reported whatever is asked for. The caller holds the
@@ -211,7 +213,7 @@ func (t *polled) watch(interest uint32) {
 	event := syscall.EpollEvent{Events: interest, Fd: t.slot, Pad: int32(t.generation)}
 	// It fails only for want of kernel memory; the write and heartbeat limits
 	// then end the connection.
-	_ = syscall.EpollCtl(t.loop.epoll, operation, t.descriptor, &event)
+	_ = syscall.EpollCtl(t.loop.Load().epoll, operation, t.descriptor, &event)
 }
 
 const watchRead = syscall.EPOLLIN | syscall.EPOLLRDHUP

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -15,6 +16,7 @@ type pollLoop struct {
 	wake     int // an eventfd that ends a wait
 	running  bool
 	sleeping bool // the goroutine waits, or is about to
+	met      bool // it has met events since the monitor asked
 	members  int
 	slots    []*polled
 	free     []int32
@@ -23,6 +25,7 @@ type pollLoop struct {
 
 	monitor *pollMonitor
 	shift   workShift
+	shed    atomic.Pointer[pollLoop] // where half of the connections are to go
 }
 
 // edgeTriggered is EPOLLET, whose sign in package syscall depends on the
@@ -41,6 +44,12 @@ func (l *pollLoop) admit(t *polled) error {
 			return err
 		}
 	}
+	l.insert(t)
+	return nil
+}
+
+// insert gives a connection a slot. The caller holds the lock.
+func (l *pollLoop) insert(t *polled) {
 	l.members++
 	l.issued++
 	t.generation = l.issued
@@ -48,11 +57,17 @@ func (l *pollLoop) admit(t *polled) error {
 		t.slot = l.free[n-1]
 		l.free = l.free[:n-1]
 		l.slots[t.slot] = t
-		return nil
+		return
 	}
 	t.slot = int32(len(l.slots))
 	l.slots = append(l.slots, t)
-	return nil
+}
+
+// remove takes a connection's slot away. The caller holds the lock.
+func (l *pollLoop) remove(t *polled) {
+	l.slots[t.slot] = nil
+	l.free = append(l.free, t.slot)
+	l.members--
 }
 
 // start opens the epoll instance. The caller holds the lock.
@@ -78,9 +93,15 @@ func (l *pollLoop) start() error {
 	return nil
 }
 
-// post asks the loop to do something for a connection.
-func (l *pollLoop) post(t *polled, what task) {
+// post asks the connection's loop to do something for it.
+func (t *polled) post(what task) {
+	l := t.loop.Load()
 	l.mu.Lock()
+	for l != t.loop.Load() { // it has moved meanwhile
+		l.mu.Unlock()
+		l = t.loop.Load()
+		l.mu.Lock()
+	}
 	defer l.mu.Unlock()
 	if int(t.slot) >= len(l.slots) || l.slots[t.slot] != t {
 		return // it has left, and perhaps the loop has ended since
@@ -98,6 +119,7 @@ func (l *pollLoop) post(t *polled, what task) {
 
 func (l *pollLoop) loop() {
 	var events [pollBatch]syscall.EpollEvent
+	var members [pollBatch]*polled
 	busy := false
 	for {
 		did, more := l.runTasks()
@@ -105,6 +127,9 @@ func (l *pollLoop) loop() {
 			return // nobody is left, or another goroutine has the loop
 		}
 		busy = busy || did
+		if to := l.shed.Swap(nil); to != nil {
+			l.give(to)
+		}
 		timeout := 0
 		if !busy {
 			if !l.sleep() {
@@ -117,16 +142,19 @@ func (l *pollLoop) loop() {
 			// Impossible with descriptors of our own; going on would spin.
 			panic(os.NewSyscallError("epoll_wait", err))
 		}
-		l.awake()
-		for i := range max(n, 0) {
-			t := l.member(&events[i])
+		l.awake(n > 0)
+		for i, t := range l.membersOf(events[:max(n, 0)], members[:]) {
 			if t == nil {
 				continue
 			}
+			members[i] = nil
 			t.ready(events[i].Events)
 			if t.workDue && !l.work(t) {
 				return // epoll reports the rest again, to the loop's successor
 			}
+		}
+		if n > 0 {
+			l.monitor.wake()
 		}
 		// After work the loop looks once more before it sleeps, and lets those
 		// run whom it has just given something to do.
@@ -144,24 +172,27 @@ func (l *pollLoop) sleep() bool {
 	return l.sleeping
 }
 
-func (l *pollLoop) awake() {
+func (l *pollLoop) awake(met bool) {
 	l.mu.Lock()
 	l.sleeping = false
+	l.met = l.met || met
 	l.mu.Unlock()
 }
 
-// member returns the connection that an event is for, or nil if that one has
-// left and the slot may be another's.
-func (l *pollLoop) member(event *syscall.EpollEvent) *polled {
+// membersOf returns the connections that events are for: nil where one has left
+// and the slot may be another's.
+func (l *pollLoop) membersOf(events []syscall.EpollEvent, members []*polled) []*polled {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if event.Fd < 0 || int(event.Fd) >= len(l.slots) {
-		return nil
+	for i := range events {
+		members[i] = nil
+		if slot := int(events[i].Fd); slot >= 0 && slot < len(l.slots) {
+			if t := l.slots[slot]; t != nil && t.generation == uint32(events[i].Pad) {
+				members[i] = t
+			}
+		}
 	}
-	if t := l.slots[event.Fd]; t != nil && t.generation == uint32(event.Pad) {
-		return t
-	}
-	return nil
+	return members[:len(events)]
 }
 
 // runTasks does what was posted. more is false when the last connection has
@@ -200,9 +231,7 @@ func (l *pollLoop) runTasks() (did, more bool) {
 func (l *pollLoop) leave(t *polled) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.slots[t.slot] = nil
-	l.free = append(l.free, t.slot)
-	l.members--
+	l.remove(t)
 }
 
 // stop closes the epoll instance. The caller holds the lock.

@@ -26,7 +26,14 @@ func (l *pollLoop) work(t *polled) bool {
 	l.shift.worker.Store(t)
 	begun := l.shift.state.Add(1)
 	l.monitor.wake()
+	returned := false
+	defer func() {
+		if !returned && l.shift.state.CompareAndSwap(begun, begun+1) {
+			go l.loop() // the application ended this goroutine
+		}
+	}()
 	t.worker.Work(true)
+	returned = true
 	return l.shift.state.CompareAndSwap(begun, begun+1)
 }
 
@@ -40,14 +47,19 @@ type pollMonitor struct {
 	awake  atomic.Bool
 	timer  *time.Timer
 
-	mu   sync.Mutex // one look at a time
-	seen []loopSeen
+	open   atomic.Int32 // loops that are given connections: the first so many
+	moving sync.Mutex   // one loop at a time gives connections away
+
+	mu     sync.Mutex // one look at a time
+	seen   []loopSeen
+	growth growth
 }
 
 // loopSeen is what a monitor remembers of a loop.
 type loopSeen struct {
 	state uint64
 	slow  uint16 // a bit for each of the last looks: at work, and slow at it
+	busy  uint16 // the same: awake
 }
 
 const (
@@ -67,6 +79,8 @@ func (m *pollMonitor) init(loops []pollLoop) {
 	for i := range loops {
 		loops[i].monitor = m
 	}
+	m.open.Store(1)
+	m.growth.read = machineIdle
 	m.timer = time.AfterFunc(time.Hour, m.look)
 	m.timer.Stop()
 }
@@ -87,6 +101,7 @@ func (m *pollMonitor) look() {
 			active = true
 		}
 	}
+	m.balance()
 	if active {
 		m.timer.Reset(workPatience)
 		return
@@ -97,6 +112,16 @@ func (m *pollMonitor) look() {
 			m.wake()
 		}
 	}
+}
+
+// report tells whether the loop is awake, and whether it has met events since
+// the last report.
+func (l *pollLoop) report() (awake, met bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	met = l.met
+	l.met = false
+	return l.running && !l.sleeping, met
 }
 
 // visit looks at a loop and reports whether it has worked since the last time.
@@ -114,6 +139,12 @@ func (m *pollMonitor) visit(l *pollLoop, seen *loopSeen) (active bool) {
 		state++
 	}
 	seen.state = state
+	awake, met := l.report()
+	seen.busy <<= 1
+	if awake {
+		seen.busy |= 1
+	}
+	active = active || met
 	if bits.OnesCount16(seen.slow) >= slowLooks {
 		seen.slow = 0
 		m.spread.Store(true)

@@ -28,6 +28,10 @@ type Writer struct {
 // Bind gives the writer its transport, once, before the first Flush.
 func (w *Writer) Bind(transport Transport) { w.transport = transport }
 
+// OnFull names who may write at once when a message does not fit. It is called
+// once, before the first message; without it nobody is asked.
+func (w *Writer) OnFull(relief Relief) { w.mailbox.relief = relief }
+
 // Send queues a text or binary message and takes ownership of its buffer,
 // whatever the outcome. With wake the caller must see to it that Flush or
 // TryFlush runs, and nobody else will. The error is a [*SendError] for a

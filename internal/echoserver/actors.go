@@ -25,7 +25,7 @@ func newActor(s settings) (http.Handler, func(), error) {
 		MaxMessageBytes: maxMessage,
 		Deflate:         s.compression(),
 		Readiness:       s.wake(),
-		Mailbox:         split.MailboxConfig{MaxBytes: 4 * maxMessage, MaxFrames: 1 << 16},
+		Mailbox:         s.mailbox(),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -35,6 +35,15 @@ func newActor(s settings) (http.Handler, func(), error) {
 		defer cancel()
 		_ = server.Shutdown(ctx) // what is left after that ends with the process
 	}, nil
+}
+
+// mailbox is the default one, but a peer that does not keep up with its own
+// echo is waited for instead of closed. Subscribers must not be waited for.
+func (s settings) mailbox() split.MailboxConfig {
+	if s.broadcast {
+		return split.MailboxConfig{}
+	}
+	return split.MailboxConfig{Policy: split.Block, BlockTimeout: time.Minute}
 }
 
 type session struct {
@@ -51,7 +60,7 @@ func (s *session) Receive(c *actor.Context) {
 		}
 	case *actor.Message:
 		if s.everyone != nil {
-			s.everyone.Publish(m.Take())
+			s.conn.Publish(s.everyone, m.Take())
 			return
 		}
 		_ = s.conn.Send(m.Take()) // a lost connection shows as Closed
