@@ -25,6 +25,7 @@ type flusher struct {
 	queue   []*writerProcess // from head on
 	head    int
 	workers int
+	start   func() // work, made once: a go statement with a receiver allocates
 }
 
 const (
@@ -41,13 +42,17 @@ func (f *flusher) add(writers ...*writerProcess) {
 	}
 	f.mu.Lock()
 	f.queue = append(f.queue, writers...)
-	start := f.workers == 0 || len(f.queue)-f.head > f.workers*flushChunk && f.workers < runtime.GOMAXPROCS(0)
-	if start {
+	begin := f.workers == 0 || len(f.queue)-f.head > f.workers*flushChunk && f.workers < runtime.GOMAXPROCS(0)
+	if begin {
+		if f.start == nil {
+			f.start = f.work
+		}
 		f.workers++
 	}
+	start := f.start
 	f.mu.Unlock()
-	if start {
-		go f.work()
+	if begin {
+		go start()
 	}
 }
 

@@ -144,6 +144,7 @@ func (r *readerProcess) drain(err error) split.Verdict {
 			c.beat.message.Store(c.server.wheel.now.Load())
 			if c.session.enqueue(envelope{message: event.Buffer, sender: internal}) {
 				r.workDue = true
+				c.session.hosted.Store(true)
 			}
 		case split.Pong:
 			if event.RoundTrip > 0 {

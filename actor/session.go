@@ -53,6 +53,11 @@ func (e *envelope) foreign() bool { return e.sender != internal }
 // keptSessionQueue is the longest queue that an idle session keeps.
 const keptSessionQueue = 4
 
+// lentQueue is lent to a session for a burst, so that bursts allocate nothing.
+type lentQueue [64]envelope
+
+var lentQueues sync.Pool
+
 // closeMarker stands behind the last message before a close: our close frame
 // may leave once it is reached.
 type closeMarker struct{ stop bool }
@@ -118,11 +123,32 @@ func (s *sessionProcess) enqueue(e envelope) (start bool) {
 }
 
 func (s *sessionProcess) grow() {
-	larger := make([]envelope, max(2, 2*len(s.queue)))
+	larger := largerQueue(max(2, 2*len(s.queue)))
 	for i := range s.count {
 		larger[i] = s.queue[(s.head+i)%int32(len(s.queue))]
 	}
 	s.queue, s.head = larger, 0
+}
+
+// giveBackQueue takes back a queue that was lent; any other is left to the
+// garbage collector.
+func giveBackQueue(queue []envelope) {
+	if len(queue) == len(lentQueue{}) {
+		lentQueues.Put((*lentQueue)(queue))
+	}
+}
+
+// largerQueue returns a queue for a message or two, or else one that is lent.
+func largerQueue(size int) []envelope {
+	if size <= len(lentQueue{}) {
+		if lent, ok := lentQueues.Get().(*lentQueue); ok {
+			return lent[:]
+		}
+		if size > keptSessionQueue {
+			return new(lentQueue)[:]
+		}
+	}
+	return make([]envelope, size)
 }
 
 // rest ends the run, unless there is something to handle or to flush.
@@ -134,6 +160,7 @@ func (s *sessionProcess) rest() bool {
 	}
 	s.running = false
 	if len(s.queue) > keptSessionQueue {
+		giveBackQueue(s.queue)
 		s.queue, s.head = nil, 0 // an idle session keeps a small queue
 	}
 	return true
@@ -212,7 +239,9 @@ func (s *sessionProcess) run(hosted bool) {
 }
 
 func (s *sessionProcess) work(hosted bool) {
-	s.hosted.Store(hosted)
+	if !hosted { // otherwise it was set before the host began to watch
+		s.hosted.Store(false)
+	}
 	s.later.begin()
 	for handled := 1; ; handled++ {
 		e, ok := s.next()

@@ -35,6 +35,9 @@ func (m *Mailbox) pushPong(payload []byte) (wake bool) {
 		m.pongs = m.pongs[:MaxPongs-1]
 		m.observer.FramesDropped(DropPong, 1)
 	}
+	if m.pongs == nil {
+		m.pongs = borrowPongs()
+	}
 	m.pongs = append(m.pongs, newControlFrame(payload))
 	return m.schedule()
 }

@@ -203,11 +203,26 @@ func (m *Mailbox) drop(e entry, reason DropReason, err error, dropped *notices) 
 
 // grow doubles the ring, from 4 up to MaxFrames.
 func (m *Mailbox) grow() {
-	larger := make([]entry, min(max(4, 2*len(m.queue)), m.config.MaxFrames))
+	larger := m.larger()
 	for i := range m.count {
 		larger[i] = *m.at(i)
 	}
 	m.queue, m.head = larger, 0
+}
+
+// larger returns the next ring: small at first, then one that is lent, then one
+// of its own. A mailbox that gave a lent one back begins with a lent one.
+func (m *Mailbox) larger() []entry {
+	size := min(max(keptQueue, 2*len(m.queue)), m.config.MaxFrames)
+	if size <= len(lentRing{}) && m.config.MaxFrames >= len(lentRing{}) {
+		if ring, ok := rings.Get().(*lentRing); ok {
+			return ring[:]
+		}
+		if size > keptQueue {
+			return new(lentRing)[:]
+		}
+	}
+	return make([]entry, size)
 }
 
 // schedule claims the right to write and reports whether it was free.
@@ -244,7 +259,9 @@ func (m *Mailbox) shut() (idle bool, dropped notices) {
 func (m *Mailbox) take(b *batch) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b.pongs, m.pongs = m.pongs, nil
+	b.pongs = append(b.pongs[:0], m.pongs...)
+	giveBackPongs(m.pongs)
+	m.pongs = nil
 	b.ping, m.ping = m.ping, nil
 	for m.count > 0 && len(b.messages) < maxBatchFrames && b.size < maxBatchBytes {
 		e := m.pop()
@@ -258,6 +275,7 @@ func (m *Mailbox) take(b *batch) bool {
 	if m.count == 0 {
 		b.closing, m.closing = m.closing, nil
 		if len(m.queue) > keptQueue {
+			giveBack(m.queue)
 			m.queue, m.head = nil, 0
 		}
 		if m.line != nil {

@@ -75,7 +75,7 @@ func (t *parkedTransport) run() {
 func (t *parkedTransport) drain(err error) Verdict {
 	verdict, workDue := t.handler.Drain(err).Split()
 	if workDue && t.worker != nil {
-		go t.worker.Work(false)
+		spawn(t.worker)
 	}
 	return verdict
 }

@@ -20,7 +20,7 @@ type workShift struct {
 func (l *pollLoop) work(t *polled) bool {
 	t.workDue = false
 	if l.monitor.spread.Load() {
-		go t.worker.Work(false)
+		spawn(t.worker)
 		return true
 	}
 	l.shift.worker.Store(t)

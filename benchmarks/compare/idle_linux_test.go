@@ -34,6 +34,7 @@ func TestIdleMemory(t *testing.T) {
 	}{
 		{"actor-poll", 2.5},
 		{"actor-park", 5},
+		{"split-poll", 0},
 		{"gws", 0},
 		{"nbio", 0},
 	} {
@@ -42,7 +43,7 @@ func TestIdleMemory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := start(ctx, programs, servers[0], false, true)
+			p, err := start(ctx, programs, servers[0], false, servers[0].Broadcasts)
 			if err != nil {
 				t.Fatal(err)
 			}
