@@ -197,8 +197,7 @@ func (c *Conn) end() {
 	_, _ = c.writer.half.Lifecycle().Apply(wscore.Lost)
 	s := c.server
 	s.forget(c)
-	s.engine.Registry.Remove(c.reader.PID())
-	s.engine.Registry.Remove(c.writer.PID())
+	c.unregister()
 	lifetime := c.age()
 	s.config.Observer.ConnectionClosed(closed, lifetime)
 	s.logger.Debug("websocket closed", zap.String("connection", c.id), zap.Uint16("code", uint16(closed.Code)),

@@ -70,14 +70,14 @@ func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
 
 // PID returns the address of the writer: other actors may send it [SendText],
 // [SendBinary], [CloseConn] or a *[Buffer], which the writer then owns.
-func (c *Conn) PID() *PID { return c.writer.PID() }
+func (c *Conn) PID() *PID { return c.register(&c.writer, &c.writer.pid) }
 
 // SessionPID returns the address of the session.
 func (c *Conn) SessionPID() *PID { return c.session.PID() }
 
 // ReaderPID returns the address of the reader. Stopping it, like stopping any
 // of the connection's PIDs, closes the connection.
-func (c *Conn) ReaderPID() *PID { return c.reader.PID() }
+func (c *Conn) ReaderPID() *PID { return c.register(&c.reader, &c.reader.pid) }
 
 // Send queues a message and takes ownership of its buffer, whatever the
 // outcome. It waits for room only under the policy [split.Block]. A nil error

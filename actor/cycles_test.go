@@ -48,7 +48,7 @@ type census struct {
 	waits []context.Context
 }
 
-func (c *census) ConnectionOpened() { c.opened.Add(1) }
+func (c *census) ConnectionOpened(string) { c.opened.Add(1) }
 func (c *census) ConnectionClosed(closed actor.Closed, _ time.Duration) {
 	c.closed.Add(1)
 	c.causes[closed.Cause].Add(1)

@@ -31,6 +31,10 @@ type flusher struct {
 const (
 	// flushChunk is how many writers a worker takes at once.
 	flushChunk = 16
+	// flushCrowd is how many writers each worker has to have waiting before
+	// another starts: two that write at once disturb each other more than a
+	// short queue is worth.
+	flushCrowd = 1024
 	// keptFlushQueue is the longest queue whose memory is kept.
 	keptFlushQueue = 4096
 )
@@ -42,7 +46,7 @@ func (f *flusher) add(writers ...*writerProcess) {
 	}
 	f.mu.Lock()
 	f.queue = append(f.queue, writers...)
-	begin := f.workers == 0 || len(f.queue)-f.head > f.workers*flushChunk && f.workers < runtime.GOMAXPROCS(0)
+	begin := f.workers == 0 || len(f.queue)-f.head > f.workers*flushCrowd && f.workers < runtime.GOMAXPROCS(0)
 	if begin {
 		if f.start == nil {
 			f.start = f.work

@@ -30,6 +30,7 @@ type recorder struct {
 	roundTrips []time.Duration
 	panics     []string
 	unsendable int
+	unhandled  int
 	dropped    map[split.DropReason]int
 	depth      int
 	changed    chan struct{}
@@ -47,7 +48,7 @@ func (r *recorder) note(f func()) {
 	r.changed = make(chan struct{})
 }
 
-func (r *recorder) ConnectionOpened() { r.note(func() { r.opened++ }) }
+func (r *recorder) ConnectionOpened(string) { r.note(func() { r.opened++ }) }
 func (r *recorder) ConnectionClosed(c actor.Closed, _ time.Duration) {
 	r.note(func() { r.closed = append(r.closed, c) })
 }
@@ -58,6 +59,7 @@ func (r *recorder) PingRoundTrip(d time.Duration) {
 	r.note(func() { r.roundTrips = append(r.roundTrips, d) })
 }
 func (r *recorder) Panicked(part string) { r.note(func() { r.panics = append(r.panics, part) }) }
+func (r *recorder) MessageUnhandled()    { r.note(func() { r.unhandled++ }) }
 func (r *recorder) MessageRefused()      { r.note(func() { r.unsendable++ }) }
 func (r *recorder) FramesDropped(reason split.DropReason, n int) {
 	r.note(func() { r.dropped[reason] += n })

@@ -15,9 +15,9 @@ import (
 // peer and does not count: then the limit on stalled sessions applies.
 type heartbeat struct {
 	entry   wheelEntry
-	heard   atomic.Bool  // bytes have come since the last ping was due
-	message atomic.Int64 // when the last message came, on the wheel's clock
-	misses  int
+	heard   atomic.Bool // bytes have come since the last ping was due
+	misses  int32
+	message atomic.Int64  // when the last message came, on the wheel's clock
 	ping    time.Duration // when the next ping is due, since the connection opened
 	end     time.Duration // when its lifetime is over, 0 for never
 }
@@ -65,7 +65,7 @@ func (c *Conn) missed() *closeRequest {
 		c.beat.misses = 0
 		return nil
 	}
-	if c.beat.misses++; c.beat.misses <= c.server.config.PingMisses {
+	if c.beat.misses++; int(c.beat.misses) <= c.server.config.PingMisses {
 		return nil
 	}
 	return &closeRequest{cause: CauseHeartbeat, order: discardQueued, code: wscore.CloseInternalError, reason: "no answer to pings",

@@ -101,8 +101,7 @@ func newCloseModel(server *Server, observer *closeObserver, scenario *closeScena
 		panic(err)
 	}
 	server.conns[c.id] = c
-	server.engine.SpawnProc(&c.reader)
-	server.engine.SpawnProc(&c.writer)
+	_, _ = c.ReaderPID(), c.PID() // registers them
 	server.engine.SpawnProc(&c.session)
 	c.whenDone(func() { m.done++ })
 
@@ -110,7 +109,8 @@ func newCloseModel(server *Server, observer *closeObserver, scenario *closeScena
 	m.threads.Go("session", "begins", func() {
 		for m.threads.Await("runs", func() bool { return c.session.count > 0 }) {
 			m.threads.Forget()
-			c.session.run(true)
+			c.session.hosted.Store(true) // no watch of real time
+			c.session.work(true)
 			if c.session.over {
 				return
 			}
@@ -390,6 +390,7 @@ func (m *closeModel) Close() error {
 	}
 	for c.session.count > 0 && !c.session.over {
 		c.session.running = true
+		c.session.hosted.Store(true)
 		c.session.run(true)
 	}
 	for s.flusher.head < len(s.flusher.queue) {

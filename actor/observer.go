@@ -10,8 +10,9 @@ import (
 // called from many goroutines at once: they must not block.
 type Observer interface {
 	split.Observer
-	// ConnectionOpened reports a connection whose handshake is done.
-	ConnectionOpened()
+	// ConnectionOpened reports a connection whose handshake is done, and which
+	// readiness has it: "epoll" or "parked" of those in package split.
+	ConnectionOpened(readiness string)
 	// ConnectionClosed reports its end, once for each that was opened.
 	ConnectionClosed(closed Closed, lifetime time.Duration)
 	// HandshakeRefused reports a request that did not become a connection; the
@@ -26,6 +27,9 @@ type Observer interface {
 	// MessageRefused reports a message that another actor sent to a connection's
 	// PID and that could not be taken; Hollywood's dead letter event follows.
 	MessageRefused()
+	// MessageUnhandled reports a message from a peer that its session never saw,
+	// because it was stopped or had panicked.
+	MessageUnhandled()
 }
 
 // NopObserver ignores everything; embed it to implement only some methods.
@@ -34,7 +38,7 @@ type NopObserver struct{ split.NopObserver }
 var _ Observer = NopObserver{}
 
 // ConnectionOpened does nothing.
-func (NopObserver) ConnectionOpened() {}
+func (NopObserver) ConnectionOpened(string) {}
 
 // ConnectionClosed does nothing.
 func (NopObserver) ConnectionClosed(Closed, time.Duration) {}
@@ -47,6 +51,9 @@ func (NopObserver) PingRoundTrip(time.Duration) {}
 
 // Panicked does nothing.
 func (NopObserver) Panicked(string) {}
+
+// MessageUnhandled does nothing.
+func (NopObserver) MessageUnhandled() {}
 
 // MessageRefused does nothing.
 func (NopObserver) MessageRefused() {}

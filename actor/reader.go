@@ -16,12 +16,12 @@ import (
 // and runs where the readiness wakes it.
 type readerProcess struct {
 	conn *Conn
-	pid  PID
+	pid  halfPID
 	half *split.Reader
 
 	credits    credits
-	discarding bool // nothing that still arrives is wanted
 	discarded  int64
+	discarding bool // nothing that still arrives is wanted
 	gone       bool
 	workDue    bool // the session has something to do and does not run
 }
@@ -37,7 +37,7 @@ func (r *readerProcess) Invoke([]hollywood.Envelope) {}
 func (r *readerProcess) Shutdown() { r.conn.stopped(afterQueued, false) }
 
 // PID returns the reader's address.
-func (r *readerProcess) PID() *PID { return &r.pid }
+func (r *readerProcess) PID() *PID { return r.pid.of(r.conn, "reader") }
 
 // Send takes a stop request and refuses everything else.
 func (r *readerProcess) Send(pid *PID, message any, sender *PID) {

@@ -2,15 +2,11 @@ package actor
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	hollywood "github.com/anthdm/hollywood/actor"
@@ -41,7 +37,7 @@ type Server struct {
 	conns    map[string]*Conn
 	admitted int // open connections and those about to open
 	draining bool
-	cut      bool // a shutdown has run out of time
+	cut      bool           // a shutdown has run out of time
 	live     sync.WaitGroup // admitted connections with a part that has not ended
 }
 
@@ -188,10 +184,8 @@ func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, rec
 	writer.Bind(c.transport)
 	writer.OnFull(&c.writer)
 
-	s.config.Observer.ConnectionOpened() // before anybody can close it
+	s.config.Observer.ConnectionOpened(c.readiness()) // before anybody can close it
 	c.startHeartbeat()
-	s.engine.SpawnProc(&c.reader)
-	s.engine.SpawnProc(&c.writer)
 	s.engine.SpawnProc(&c.session)
 	// Nobody knew the connection up to here. Its end, which may come at once,
 	// waits for this lock before it forgets what is put down now.
@@ -215,6 +209,14 @@ func (s *Server) attach(stream net.Conn, early []byte, answer wscore.Answer, rec
 
 func (c *Conn) drain() {
 	c.begin(closeRequest{cause: CauseDrain, order: afterQueued, code: wscore.CloseGoingAway, reason: "server is shutting down"})
+}
+
+// readiness names what wakes the connection's reader.
+func (c *Conn) readiness() string {
+	if kind, ok := c.transport.(fmt.Stringer); ok {
+		return kind.String()
+	}
+	return c.server.config.Readiness.String()
 }
 
 // forget takes an ended connection out of the server.
@@ -291,34 +293,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.end()
 	}
 	return ctx.Err()
-}
-
-// connPrefix tells this process's connections from those of all others.
-var connPrefix = func() string {
-	var random [6]byte
-	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
-	return hex.EncodeToString(random[:]) + "-"
-}()
-
-var connCount atomic.Uint64
-
-// name gives the connection its id and its actors their addresses. All names
-// are parts of one string, which costs an idle connection less than four.
-func (c *Conn) name() {
-	id := connPrefix + strconv.FormatUint(c.number, 36)
-	name := c.server.config.Name
-	all := name + "/reader/" + id + name + "/writer/" + id + name + "/session/" + id
-	address := c.server.engine.Address()
-	cut := func(part string) string {
-		length := len(name) + len(part) + 2 + len(id)
-		head := all[:length]
-		all = all[length:]
-		return head
-	}
-	c.reader.pid.Address, c.reader.pid.ID = address, cut("reader")
-	c.writer.pid.Address, c.writer.pid.ID = address, cut("writer")
-	c.session.pid.Address, c.session.pid.ID = address, cut("session")
-	c.id = c.session.pid.ID[len(c.session.pid.ID)-len(id):]
 }
 
 // Text returns a buffer with a text message, for [Topic.Publish] and

@@ -51,9 +51,10 @@ var internal = &PID{}
 func (e *envelope) foreign() bool { return e.sender != internal }
 
 // keptSessionQueue is the longest queue that an idle session keeps.
-const keptSessionQueue = 4
+const keptSessionQueue = 0
 
-// lentQueue is lent to a session for a burst, so that bursts allocate nothing.
+// lentQueue is lent to a session while it has something to handle, so that an
+// idle one holds no queue and messages allocate none.
 type lentQueue [64]envelope
 
 var lentQueues sync.Pool
@@ -140,15 +141,13 @@ func giveBackQueue(queue []envelope) {
 
 // largerQueue returns a queue for a message or two, or else one that is lent.
 func largerQueue(size int) []envelope {
-	if size <= len(lentQueue{}) {
-		if lent, ok := lentQueues.Get().(*lentQueue); ok {
-			return lent[:]
-		}
-		if size > keptSessionQueue {
-			return new(lentQueue)[:]
-		}
+	if size > len(lentQueue{}) {
+		return make([]envelope, size)
 	}
-	return make([]envelope, size)
+	if lent, ok := lentQueues.Get().(*lentQueue); ok {
+		return lent[:]
+	}
+	return new(lentQueue)[:]
 }
 
 // rest ends the run, unless there is something to handle or to flush.
@@ -161,7 +160,7 @@ func (s *sessionProcess) rest() bool {
 	s.running = false
 	if len(s.queue) > keptSessionQueue {
 		giveBackQueue(s.queue)
-		s.queue, s.head = nil, 0 // an idle session keeps a small queue
+		s.queue, s.head = nil, 0
 	}
 	return true
 }
@@ -210,6 +209,7 @@ func (s *sessionProcess) release(e envelope) {
 		return
 	}
 	if buffer, ok := e.message.(*split.Buffer); ok {
+		s.conn.server.config.Observer.MessageUnhandled()
 		s.giveCredit(buffer.Cap())
 		buffer.Release()
 	}
@@ -319,6 +319,10 @@ func (s *sessionProcess) receiveMessage(buffer *split.Buffer) {
 		}
 		s.giveCredit(size)
 	}()
+	if s.deaf {
+		s.conn.server.config.Observer.MessageUnhandled()
+		return
+	}
 	s.receive(&s.borrowed, nil)
 }
 

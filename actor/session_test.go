@@ -511,3 +511,17 @@ func TestSubscriptionsOfOneConnection(t *testing.T) {
 		waitLen(t, &topics[i], 0)
 	}
 }
+
+// What the peer said behind the message that a session panicked at is counted.
+func TestMessagesBehindAPanicAreCounted(t *testing.T) {
+	h := serve(t, sessions(func(_ *receive, c *actor.Context) {
+		if _, ok := c.Message().(*actor.Message); ok {
+			panic("on purpose")
+		}
+	}), actor.ServerConfig{})
+	peer := h.dial(t)
+	hello := peer.NewFrame(true, rawpeer.OpText, []byte("hello"))
+	must(t, peer.WriteFrames(hello, hello, hello))
+	must(t, peer.ExpectClose(1011), peer.Close(1011, ""))
+	h.observer.wait(t, "two unhandled messages", func(r *recorder) bool { return r.unhandled == 2 })
+}

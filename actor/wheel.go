@@ -11,7 +11,7 @@ import (
 type wheel struct {
 	now     atomic.Int64 // its clock: nanoseconds, read once a tick
 	mu      sync.Mutex
-	slots   [wheelSlots]wheelList
+	slots   [wheelSlots]*wheelEntry // the first of each slot
 	cursor  int
 	waiting int
 	quit    chan struct{} // ends the goroutine; nil while there is none
@@ -25,36 +25,26 @@ const (
 // wheelEntry is a connection's place in the wheel. It is embedded, so waiting
 // costs no allocation. The wheel's lock guards it.
 type wheelEntry struct {
-	next, previous *wheelEntry
-	list           *wheelList
-	rounds         int
-	due            visitor // nil once removed
+	next   *wheelEntry
+	from   **wheelEntry // what points here: the slot, or the entry before
+	due    *Conn        // nil once removed
+	rounds int
 }
 
-// visitor is called without the lock when its time has come; it waits again if
-// the result is positive.
-type visitor interface{ visited() time.Duration }
-
-type wheelList struct{ first *wheelEntry }
-
-func (l *wheelList) push(e *wheelEntry) {
-	e.list, e.previous, e.next = l, nil, l.first
-	if l.first != nil {
-		l.first.previous = e
+func (e *wheelEntry) link(slot **wheelEntry) {
+	e.from, e.next = slot, *slot
+	if e.next != nil {
+		e.next.from = &e.next
 	}
-	l.first = e
+	*slot = e
 }
 
 func (e *wheelEntry) unlink() {
-	if e.previous != nil {
-		e.previous.next = e.next
-	} else {
-		e.list.first = e.next
-	}
+	*e.from = e.next
 	if e.next != nil {
-		e.next.previous = e.previous
+		e.next.from = e.from
 	}
-	e.next, e.previous, e.list = nil, nil, nil
+	e.next, e.from = nil, nil
 }
 
 // add lets an entry wait for about d, rounded up to a tick.
@@ -86,7 +76,7 @@ func (w *wheel) left() {
 func (w *wheel) insert(e *wheelEntry, d time.Duration) {
 	ticks := max(1, int((d+wheelTick-1)/wheelTick))
 	e.rounds = (ticks - 1) / wheelSlots
-	w.slots[(w.cursor+ticks)%wheelSlots].push(e)
+	e.link(&w.slots[(w.cursor+ticks)%wheelSlots])
 }
 
 // remove takes an entry out; it may be called more than once.
@@ -98,7 +88,7 @@ func (w *wheel) remove(e *wheelEntry) {
 	}
 	e.due = nil
 	w.left()
-	if e.list != nil {
+	if e.from != nil {
 		e.unlink()
 	}
 }
@@ -131,7 +121,7 @@ func (w *wheel) turn(ready []*wheelEntry, quit <-chan struct{}) []*wheelEntry {
 	}
 	w.read()
 	w.cursor = (w.cursor + 1) % wheelSlots
-	for e := w.slots[w.cursor].first; e != nil; {
+	for e := w.slots[w.cursor]; e != nil; {
 		following := e.next
 		if e.rounds > 0 {
 			e.rounds--
@@ -144,8 +134,8 @@ func (w *wheel) turn(ready []*wheelEntry, quit <-chan struct{}) []*wheelEntry {
 	return ready
 }
 
-// visit calls an entry that is due and lets it wait again, unless it was
-// removed meanwhile.
+// visit calls a connection that is due, without the lock, and lets it wait
+// again if it wants to and was not removed meanwhile.
 func (w *wheel) visit(e *wheelEntry) {
 	w.mu.Lock()
 	due := e.due

@@ -28,7 +28,7 @@ type (
 // mailbox of its own, which is bounded and lets it gather writes.
 type writerProcess struct {
 	conn *Conn
-	pid  PID
+	pid  halfPID
 	half *split.Writer
 	due  atomic.Bool // the right to write is on a list; who claims it must flush
 }
@@ -43,7 +43,7 @@ func (w *writerProcess) Invoke([]hollywood.Envelope) {}
 func (w *writerProcess) Shutdown() { w.conn.stopped(afterQueued, false) }
 
 // PID returns the writer's address.
-func (w *writerProcess) PID() *PID { return &w.pid }
+func (w *writerProcess) PID() *PID { return w.pid.of(w.conn, "writer") }
 
 // Send takes what any actor may send to a connection. What cannot be taken is
 // refused as a dead letter; what the mailbox refuses is counted there.

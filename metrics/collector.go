@@ -18,7 +18,7 @@ type Collector struct {
 	parts []prometheus.Collector // what the registerer sees, in the order made
 
 	open     level
-	opened   prometheus.Counter
+	opened   map[string]prometheus.Counter
 	closed   *prometheus.CounterVec
 	lifetime prometheus.Histogram
 
@@ -33,8 +33,9 @@ type Collector struct {
 	dropped       [split.DropReasons]prometheus.Counter
 	droppedOther  func() prometheus.Counter
 
-	panics          map[string]prometheus.Counter // by part; not changed after New
-	messagesRefused prometheus.Counter
+	panics            map[string]prometheus.Counter // by part; not changed after New
+	messagesRefused   prometheus.Counter
+	messagesUnhandled prometheus.Counter
 }
 
 var (
@@ -100,7 +101,7 @@ type maker struct {
 // fill makes every metric with all children that are known beforehand.
 func (m maker) fill(c *Collector) {
 	m.gauge(&c.open, "connections", "WebSocket connections that are open now.", nil)
-	c.opened = m.counter("connections_opened_total", "WebSocket connections opened.").WithLabelValues()
+	c.opened = children(m.counter("connections_opened_total", "WebSocket connections opened, by what wakes their readers.", labelReadiness), readinesses[:])
 	c.closed = m.counter("connections_closed_total",
 		"WebSocket connections ended, by close code (1006: without a close frame), the side that ended it and why.",
 		labelCode, labelInitiator, labelCause)
@@ -148,6 +149,7 @@ func (m maker) fill(c *Collector) {
 	c.droppedOther = func() prometheus.Counter { return dropped.WithLabelValues(other) }
 
 	c.panics = children(m.counter("panics_total", "Panics recovered, by the part of a connection that panicked.", labelPart), parts[:])
+	c.messagesUnhandled = m.counter("messages_unhandled_total", "Messages from peers that their session never saw, because it was stopped or had panicked.").WithLabelValues()
 	c.messagesRefused = m.counter("messages_refused_total", "Messages from other actors that a connection could not take.").WithLabelValues()
 }
 

@@ -63,7 +63,7 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c, registry := newCollector(t)
 
 	for range 3 {
-		c.ConnectionOpened()
+		c.ConnectionOpened("epoll")
 	}
 	c.ConnectionClosed(actor.Closed{Code: wscore.CloseNormal, Initiator: actor.Remote, Cause: actor.CausePeer}, 2*time.Second)
 	c.ConnectionClosed(actor.Closed{Code: 4321, Initiator: actor.Local, Cause: actor.CauseUser}, time.Minute)
@@ -98,8 +98,8 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c.MessageRefused()
 
 	wantSamples(t, registry, map[string]string{
-		`tandem_connections`:              "1",
-		`tandem_connections_opened_total`: "3",
+		`tandem_connections`: "1",
+		`tandem_connections_opened_total{readiness="epoll"}`:                           "3",
 		`tandem_connections_closed_total{cause="peer",code="1000",initiator="remote"}`: "1",
 		`tandem_connections_closed_total{cause="user",code="4xxx",initiator="local"}`:  "1",
 		`tandem_connections_closed_total{cause="drain",code="1001",initiator="local"}`: "0",
@@ -149,7 +149,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 	}
 	for name, want := range map[string]int{
 		"tandem_connections":                        1,
-		"tandem_connections_opened_total":           1,
+		"tandem_connections_opened_total":           3,
 		"tandem_connections_closed_total":           18,
 		"tandem_connection_lifetime_seconds_bucket": 13,
 		"tandem_frames_total":                       12,
@@ -162,6 +162,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 		"tandem_frames_dropped_total":               split.DropReasons,
 		"tandem_panics_total":                       5,
 		"tandem_messages_refused_total":             1,
+		"tandem_messages_unhandled_total":           1,
 	} {
 		if perFamily[name] != want {
 			t.Errorf("%s has %d series, want %d", name, perFamily[name], want)

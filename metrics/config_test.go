@@ -36,8 +36,8 @@ func TestSecondRegistrationIsATypedError(t *testing.T) {
 		t.Errorf("%v does not say what helps", err)
 	}
 
-	first.ConnectionOpened()
-	wantSamples(t, registry, map[string]string{"tandem_connections_opened_total": "1"})
+	first.ConnectionOpened("epoll")
+	wantSamples(t, registry, map[string]string{`tandem_connections_opened_total{readiness="epoll"}`: "1"})
 }
 
 func TestNameTakenByAnotherCollectorIsATypedErrorAndRegistersNothing(t *testing.T) {

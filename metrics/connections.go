@@ -8,10 +8,11 @@ import (
 	"github.com/tandem-ws/tandem/actor"
 )
 
-// ConnectionOpened counts a connection.
-func (c *Collector) ConnectionOpened() {
+// ConnectionOpened counts a connection. A readiness that is not known here
+// counts as "other".
+func (c *Collector) ConnectionOpened(readiness string) {
 	c.open.add(1)
-	c.opened.Inc()
+	known(c.opened, readiness).Inc()
 }
 
 // ConnectionClosed counts its end.
@@ -34,6 +35,9 @@ func (c *Collector) Panicked(part string) { known(c.panics, part).Inc() }
 
 // MessageRefused counts a message from another actor that was not taken.
 func (c *Collector) MessageRefused() { c.messagesRefused.Inc() }
+
+// MessageUnhandled counts a message from a peer that its session never saw.
+func (c *Collector) MessageUnhandled() { c.messagesUnhandled.Inc() }
 
 // known returns the counter of a label value, or that of all unknown ones.
 func known(counters map[string]prometheus.Counter, value string) prometheus.Counter {

@@ -17,19 +17,23 @@ const (
 	labelReason    = "reason"
 	labelPart      = "part"
 	labelClass     = "class_bytes"
+	labelReadiness = "readiness"
 )
 
 // reservedLabels are the names that constant labels may not have: those above
 // and the two that Prometheus gives to histograms and summaries.
 var reservedLabels = map[string]bool{
 	labelCode: true, labelInitiator: true, labelCause: true, labelDirection: true,
-	labelOpcode: true, labelReason: true, labelPart: true, labelClass: true,
+	labelOpcode: true, labelReason: true, labelPart: true, labelClass: true, labelReadiness: true,
 	"le": true, "quantile": true,
 }
 
 // other is the label value of everything that has none of its own. It keeps
 // the number of series bounded whatever is reported.
 const other = "other"
+
+// readinesses are those of package split.
+var readinesses = [...]string{"epoll", "parked", other}
 
 // opcodes are those that a frame can have.
 var opcodes = [...]wscore.Opcode{

@@ -30,12 +30,13 @@ var connectionPath = []struct {
 	name string
 	call func(*metrics.Collector)
 }{
-	{"ConnectionOpened", func(c *metrics.Collector) { c.ConnectionOpened() }},
+	{"ConnectionOpened", func(c *metrics.Collector) { c.ConnectionOpened("epoll") }},
 	{"ConnectionClosed", func(c *metrics.Collector) {
 		c.ConnectionClosed(actor.Closed{Code: wscore.CloseGoingAway, Initiator: actor.Local, Cause: actor.CauseDrain}, time.Minute)
 	}},
 	{"HandshakeRefused", func(c *metrics.Collector) { c.HandshakeRefused("origin") }},
 	{"PingRoundTrip", func(c *metrics.Collector) { c.PingRoundTrip(40 * time.Millisecond) }},
+	{"MessageUnhandled", func(c *metrics.Collector) { c.MessageUnhandled() }},
 	{"MessageRefused", func(c *metrics.Collector) { c.MessageRefused() }},
 }
 
@@ -63,7 +64,7 @@ func TestConcurrentEventsAreAllCounted(t *testing.T) {
 	for range goroutines {
 		group.Go(func() {
 			for range rounds {
-				c.ConnectionOpened()
+				c.ConnectionOpened("epoll")
 				c.FrameRead(wscore.OpText, 3)
 				c.FrameWritten(wscore.OpText, 5)
 				c.MailboxChanged(2, 20)
@@ -92,22 +93,22 @@ func TestConcurrentEventsAreAllCounted(t *testing.T) {
 
 	total := func(perRound int) string { return fmt.Sprint(goroutines * rounds * perRound) }
 	wantSamples(t, registry, map[string]string{
-		`tandem_connections`:              "0",
-		`tandem_connections_opened_total`: total(1),
+		`tandem_connections`: "0",
+		`tandem_connections_opened_total{readiness="epoll"}`:                          total(1),
 		`tandem_connections_closed_total{cause="user",code="4xxx",initiator="local"}`: total(1),
 		`tandem_connection_lifetime_seconds_count`:                                    total(1),
 		`tandem_frames_total{direction="in",opcode="text"}`:                           total(1),
 		`tandem_frame_payload_bytes_total{direction="in",opcode="text"}`:              total(3),
 		`tandem_frame_payload_bytes_total{direction="out",opcode="text"}`:             total(5),
-		`tandem_mailbox_frames`:                           total(1),
-		`tandem_mailbox_bytes`:                            total(10),
-		`tandem_frames_dropped_total{reason="full"}`:      total(1),
-		`tandem_buffers_in_use{class_bytes="1024"}`:       "0",
-		`tandem_buffers_in_use{class_bytes="larger"}`:     total(1),
-		`tandem_handshakes_refused_total{reason="other"}`: total(1),
-		`tandem_ping_round_trip_seconds_count`:            total(1),
-		`tandem_panics_total{part="session"}`:             total(1),
-		`tandem_messages_refused_total`:                   total(1),
+		`tandem_mailbox_frames`:                                                       total(1),
+		`tandem_mailbox_bytes`:                                                        total(10),
+		`tandem_frames_dropped_total{reason="full"}`:                                  total(1),
+		`tandem_buffers_in_use{class_bytes="1024"}`:                                   "0",
+		`tandem_buffers_in_use{class_bytes="larger"}`:                                 total(1),
+		`tandem_handshakes_refused_total{reason="other"}`:                             total(1),
+		`tandem_ping_round_trip_seconds_count`:                                        total(1),
+		`tandem_panics_total{part="session"}`:                                         total(1),
+		`tandem_messages_refused_total`:                                               total(1),
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-ws/tandem/actor"
 	"github.com/tandem-ws/tandem/internal/rawpeer"
+	"github.com/tandem-ws/tandem/split"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,11 +57,11 @@ func TestRealServerIsCountedAndItsGaugesReturnToZero(t *testing.T) {
 		}
 	}
 	wantSamples(t, registry, map[string]string{
-		`tandem_connections`:                                                           "2",
-		`tandem_connections_opened_total`:                                              "2",
-		`tandem_frames_total{direction="in",opcode="text"}`:                            "2",
-		`tandem_frame_payload_bytes_total{direction="in",opcode="text"}`:               "10",
-		`tandem_connections_closed_total{cause="peer",code="1000",initiator="remote"}`: "0",
+		`tandem_connections`: "2",
+		`tandem_connections_opened_total{readiness="` + split.NewReadiness().String() + `"}`: "2",
+		`tandem_frames_total{direction="in",opcode="text"}`:                                  "2",
+		`tandem_frame_payload_bytes_total{direction="in",opcode="text"}`:                     "10",
+		`tandem_connections_closed_total{cause="peer",code="1000",initiator="remote"}`:       "0",
 	})
 
 	if err := peers[0].Close(1000, ""); err != nil {

@@ -9,6 +9,7 @@ type readDeflate struct {
 	decompressor wscore.Decompressor
 	dictionary   *Buffer
 	inflater     *wscore.Inflater
+	failure      error // what a message broke; nothing more is decoded
 }
 
 // writeDeflate is what a writer needs to compress. Compressors are borrowed
@@ -37,6 +38,14 @@ func enableDeflate(r *Reader, w *Writer, params wscore.DeflateParams) {
 		memory, _ = w.deflate.dictionary.Resize(size)
 		w.deflate.sent = wscore.NewDictionary(memory)
 	}
+}
+
+// failed returns what a compressed message broke.
+func (d *readDeflate) failed() error {
+	if d == nil {
+		return nil
+	}
+	return d.failure
 }
 
 // inflating reports whether a compressed message is incomplete.

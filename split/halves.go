@@ -69,6 +69,7 @@ type link struct {
 	config    *Config
 	lifecycle wscore.Lifecycle
 	ping      pingClock
+	mailbox   Mailbox // which the reader puts pongs into
 }
 
 // New makes the two halves of a connection whose handshake is done. The config
@@ -88,7 +89,7 @@ func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader
 	if err != nil {
 		return nil, nil, err
 	}
-	*r = Reader{link: shared, decoder: decoder, writer: w}
+	*r = Reader{link: shared, decoder: decoder}
 	w.link, w.role, w.encoder = shared, role, wscore.NewEncoder(role, &shared.lifecycle, nil)
 	w.mailbox.config, w.mailbox.observer = &config.Mailbox, config.Observer
 	if agreed.Agreed && config.Deflate != nil {

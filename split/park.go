@@ -3,7 +3,6 @@ package split
 import (
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,9 +17,11 @@ func (Parked) String() string { return "parked" }
 
 // Attach takes over the connection.
 func (Parked) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
-	t := &parkedTransport{conn: conn, handler: handler, early: early, resumed: make(chan struct{}, 1), timed: true}
+	t := &parkedTransport{conn: conn, handler: handler, timed: true}
 	t.wait = newWaiter(t)
-	t.worker, _ = handler.(Worker)
+	if len(early) > 0 {
+		t.early = &bytesSource{rest: early}
+	}
 	return t, nil
 }
 
@@ -30,29 +31,40 @@ type waiter interface {
 	fill(unfinished bool) error
 }
 
+// tryWriter is a waiter on a stream that can be written to without waiting.
+type tryWriter interface {
+	tryWrite(buffers *net.Buffers) (int64, error)
+}
+
+// parkedTransport is small: what only some connections need is made when they
+// do.
 type parkedTransport struct {
 	conn    net.Conn
 	handler Handler
-	worker  Worker // the handler, if it is one
-	early   []byte
 	wait    waiter
-	resumed chan struct{}
+	early   *bytesSource                  // nil for none
+	resumed atomic.Pointer[chan struct{}] // made by the first pause or Resume
+	heard   int64                         // when Drain was last called; 0 for never
 	closed  atomic.Bool
-	once    sync.Once
-	failure error
-
-	// Touched by whoever writes only.
-	attempt *attempt // made by the first TryWrite that the stream allows
-	timed   bool     // a write deadline may be set, also by who had the stream before
+	timed   bool // a write deadline may be set, also by who had the stream before; for who writes
 }
 
-func (t *parkedTransport) Start() { go t.run() }
+func (t *parkedTransport) Start() { go t.start() }
 
-func (t *parkedTransport) run() {
+// start is called on a goroutine of its own.
+func (t *parkedTransport) start() {
 	verdict := Park
-	if len(t.early) > 0 {
+	if t.early != nil {
 		verdict = t.drainEarly()
 	}
+	t.run(verdict)
+}
+
+// seldom is how long a connection is silent before it counts as one that
+// mostly waits.
+const seldom = int64(time.Second)
+
+func (t *parkedTransport) run(verdict Verdict) {
 	for {
 		if verdict == Pause {
 			verdict = t.pause()
@@ -68,14 +80,30 @@ func (t *parkedTransport) run() {
 		if err != nil && verdict != Pause {
 			return
 		}
+		if silence := t.hear(); verdict == Park && silence >= seldom {
+			go t.run(Park) // Go never makes a stack that has grown small again, and others wait on 2 KiB
+			return
+		}
 	}
+}
+
+// hear notes that something came, and returns how long nothing had before.
+func (t *parkedTransport) hear() (silence int64) {
+	before := t.heard
+	t.heard = now()
+	if before == 0 {
+		return seldom
+	}
+	return t.heard - before
 }
 
 // drain lets the handler deal with what came, and starts its work.
 func (t *parkedTransport) drain(err error) Verdict {
 	verdict, workDue := t.handler.Drain(err).Split()
-	if workDue && t.worker != nil {
-		spawn(t.worker)
+	if workDue {
+		if worker, ok := t.handler.(Worker); ok {
+			spawn(worker)
+		}
 	}
 	return verdict
 }
@@ -84,7 +112,7 @@ func (t *parkedTransport) drain(err error) Verdict {
 // and not delivered is its first concern then, unless the stream was closed.
 func (t *parkedTransport) pause() Verdict {
 	for {
-		<-t.resumed
+		<-t.resumption()
 		if t.closed.Load() {
 			t.drain(net.ErrClosed)
 			return Stop
@@ -97,7 +125,7 @@ func (t *parkedTransport) pause() Verdict {
 
 // drainEarly hands over the bytes that came with the handshake.
 func (t *parkedTransport) drainEarly() Verdict {
-	source := &bytesSource{rest: t.early}
+	source := t.early
 	t.early = nil
 	for {
 		err := t.handler.Fill(source)
@@ -128,9 +156,22 @@ func (s *bytesSource) Read(p []byte) (int, error) {
 
 func (t *parkedTransport) Resume() {
 	select {
-	case t.resumed <- struct{}{}:
+	case t.resumption() <- struct{}{}:
 	default:
 	}
+}
+
+// resumption returns the channel that ends a pause. Most connections never
+// pause.
+func (t *parkedTransport) resumption() chan struct{} {
+	if resumed := t.resumed.Load(); resumed != nil {
+		return *resumed
+	}
+	resumed := make(chan struct{}, 1)
+	if t.resumed.CompareAndSwap(nil, &resumed) {
+		return resumed
+	}
+	return *t.resumed.Load()
 }
 
 func (t *parkedTransport) Write(buffers *net.Buffers, timeout time.Duration) (int64, error) {
@@ -142,10 +183,9 @@ func (t *parkedTransport) Write(buffers *net.Buffers, timeout time.Duration) (in
 }
 
 func (t *parkedTransport) TryWrite(buffers *net.Buffers) (int64, error) {
-	if t.attempt == nil {
-		if t.attempt = newAttempt(t.conn); t.attempt == nil {
-			return 0, ErrWouldBlock
-		}
+	w, ok := t.wait.(tryWriter)
+	if !ok {
+		return 0, ErrWouldBlock
 	}
 	if t.timed { // one that has passed would fail the attempt
 		if err := t.conn.SetWriteDeadline(time.Time{}); err != nil {
@@ -153,7 +193,7 @@ func (t *parkedTransport) TryWrite(buffers *net.Buffers) (int64, error) {
 		}
 		t.timed = false
 	}
-	return t.attempt.write(buffers)
+	return w.tryWrite(buffers)
 }
 
 func (t *parkedTransport) CloseWrite() error {
@@ -164,12 +204,11 @@ func (t *parkedTransport) CloseWrite() error {
 }
 
 func (t *parkedTransport) Close() error {
-	t.once.Do(func() {
-		t.closed.Store(true)
-		t.Resume()
-		t.failure = t.conn.Close()
-	})
-	return t.failure
+	if t.closed.Swap(true) {
+		return nil
+	}
+	t.Resume()
+	return t.conn.Close()
 }
 
 func (t *parkedTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }

@@ -9,7 +9,9 @@ import (
 )
 
 // newWaiter picks the way to wait. A plain TCP or Unix connection waits on its
-// descriptor; anything else, TLS among it, waits in a one-byte read.
+// descriptor; anything else, TLS among it, waits in a one-byte read. Exact
+// types only: one that embeds a connection may do more than the descriptor
+// knows.
 func newWaiter(t *parkedTransport) waiter {
 	switch conn := t.conn.(type) {
 	case *net.TCPConn:
@@ -25,23 +27,25 @@ func newDescriptorWaiter(t *parkedTransport, conn syscall.Conn) waiter {
 	if err != nil {
 		return newByteWaiter(t)
 	}
-	w := &descriptorWaiter{raw: raw, handler: t.handler}
+	w := &descriptorWaiter{transport: t, raw: raw}
 	w.read = w.try
 	return w
 }
 
-// descriptorWaiter tries a read, gives the memory back when there is nothing,
-// and parks on the descriptor. It has to try first: Go clears the descriptor's
-// readiness before it calls back, so a wake-up may already be gone.
+// descriptorWaiter looks whether bytes are there, parks on the descriptor if
+// not, and reads. It has to look first: Go clears the descriptor's readiness
+// before it calls back, so a wake-up may already be gone.
 type descriptorWaiter struct {
-	raw     syscall.RawConn
-	handler Handler
-	read    func(descriptor uintptr) bool // try
-	source  descriptorSource
-	result  error
+	transport *parkedTransport
+	raw       syscall.RawConn
+	read      func(descriptor uintptr) bool // try
+	source    descriptorSource
+	result    error
+	looked    bool // this wait has found nothing once, or need not look
 }
 
-func (w *descriptorWaiter) fill(bool) error {
+func (w *descriptorWaiter) fill(unfinished bool) error {
+	w.looked = unfinished
 	if err := w.raw.Read(w.read); err != nil {
 		return err
 	}
@@ -49,9 +53,25 @@ func (w *descriptorWaiter) fill(bool) error {
 }
 
 func (w *descriptorWaiter) try(descriptor uintptr) bool {
+	// Looking takes no memory and little stack, so that the goroutine parks on
+	// what it was born with.
+	if !w.looked {
+		w.looked = true
+		switch w.result = look(int(descriptor)); w.result {
+		case nil:
+		case ErrWouldBlock:
+			return false
+		default:
+			return true // the socket tells its error once
+		}
+	}
 	w.source.descriptor = int(descriptor)
-	w.result = w.handler.Fill(&w.source)
+	w.result = w.transport.handler.Fill(&w.source)
 	return w.result != ErrWouldBlock
+}
+
+func (w *descriptorWaiter) tryWrite(buffers *net.Buffers) (int64, error) {
+	return tryWrite(w.raw, buffers)
 }
 
 // descriptorSource reads a descriptor once, without blocking.

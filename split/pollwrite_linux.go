@@ -83,3 +83,6 @@ func (t *polled) wakeWriter() {
 		t.writable = nil
 	}
 }
+
+// String returns "epoll".
+func (t *polled) String() string { return (*Poller)(nil).String() }

@@ -57,17 +57,15 @@ type Event struct {
 type Reader struct {
 	*link
 	decoder wscore.Decoder
-	writer  *Writer
 
 	window     *Buffer // what was read and is not decoded: from next to its end
-	next       int     // index into the window's payload
 	message    *Buffer // the message being put together
-	direct     bool    // the last read went straight into the message,
-	directFrom int     // from this index of its payload on
-	full       bool    // the last read filled the window
-	windowSize int
+	directFrom int     // index into its payload: see direct
+	next       int32   // index into the window's payload
+	windowSize int32
+	direct     bool         // the last read went straight into the message, from directFrom on
+	full       bool         // the last read filled the window
 	deflate    *readDeflate // nil without compression
-	failure    error        // what a compressed message broke; nothing more is decoded
 }
 
 // Lifecycle returns the state that both halves share.
@@ -129,7 +127,7 @@ func (r *Reader) unread() int {
 	if r.window == nil {
 		return 0
 	}
-	return r.window.Len() - r.next
+	return r.window.Len() - int(r.next)
 }
 
 // makeRoom gives the window room behind the bytes that are not decoded yet:
@@ -143,8 +141,8 @@ func (r *Reader) makeRoom() {
 		r.windowSize *= 4
 	}
 	window := r.window
-	if window == nil || r.windowSize > window.Cap() {
-		window = r.config.Pool.Get(r.windowSize)
+	if window == nil || int(r.windowSize) > window.Cap() {
+		window = r.config.Pool.Get(int(r.windowSize))
 	}
 	if r.window != nil {
 		rest := r.window.Payload()[r.next:]
@@ -185,8 +183,8 @@ func (r *Reader) Unfinished() bool {
 // [*wscore.ProtocolError] with the close code that is due; nothing more is
 // decoded after it.
 func (r *Reader) Next() (Event, error) {
-	if r.failure != nil {
-		return Event{}, r.failure
+	if err := r.deflate.failed(); err != nil {
+		return Event{}, err
 	}
 	for {
 		event, err := r.decode()
@@ -210,7 +208,7 @@ func (r *Reader) Next() (Event, error) {
 		case wscore.Ping:
 			result := Event{Kind: Ping, Payload: event.Payload}
 			if !r.config.ManualPong {
-				result.Wake = r.writer.Pong(event.Payload)
+				result.Wake = r.mailbox.pushPong(event.Payload)
 			}
 			return result, nil
 		case wscore.Pong:
@@ -240,7 +238,7 @@ func (r *Reader) decode() (wscore.Event, error) {
 		return wscore.Event{}, nil
 	}
 	event, used, err := r.decoder.Decode(r.window.Payload()[r.next:])
-	r.next += used
+	r.next += int32(used)
 	return event, err
 }
 
@@ -250,7 +248,7 @@ func (r *Reader) takePiece(event wscore.Event) (*Buffer, error) {
 	}
 	message, err := r.takeCompressed(event)
 	if err != nil {
-		r.failure = err
+		r.deflate.failure = err
 		_, _ = r.lifecycle.Apply(wscore.ReceiveViolation)
 	}
 	return message, err
@@ -292,8 +290,8 @@ func (r *Reader) pong(payload []byte) Event {
 // ended the connection otherwise.
 func (r *Reader) End(err error) error {
 	r.Discard()
-	if r.failure != nil {
-		return r.failure
+	if err := r.deflate.failed(); err != nil {
+		return err
 	}
 	if ended := r.decoder.End(); ended == nil || !errors.Is(ended, wscore.ErrConnectionLost) {
 		return ended

@@ -72,7 +72,8 @@ func (v Verdict) Split() (verdict Verdict, workDue bool) { return v &^ WorkDue, 
 // never the end of a connection.
 var ErrWouldBlock = errors.New("websocket: the stream would block")
 
-// Transport is the stream under a connection, owned by its readiness.
+// Transport is the stream under a connection, owned by its readiness. One that
+// is a [fmt.Stringer] names its kind, where a readiness has several.
 type Transport interface {
 	// Start lets the handler be woken. It is called once.
 	Start()
@@ -98,3 +99,6 @@ type Transport interface {
 	// RemoteAddr returns the address of the peer as the stream knows it.
 	RemoteAddr() net.Addr
 }
+
+// String returns "parked".
+func (t *parkedTransport) String() string { return Parked{}.String() }

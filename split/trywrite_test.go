@@ -13,12 +13,11 @@ import (
 // tried reports whether streams of that kind can be written to without waiting
 // on this system.
 func tried(server net.Conn) bool {
-	switch server.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		return newAttempt(server) != nil
+	if _, polled := server.(interface{ polledStream() }); polled {
+		return true
 	}
-	_, polled := server.(interface{ polledStream() })
-	return polled
+	_, plain := newWaiter(&parkedTransport{conn: server}).(tryWriter)
+	return plain
 }
 
 func TestTryWriteTakesWhatTheStreamTakesAndWriteGoesOn(t *testing.T) {

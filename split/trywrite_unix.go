@@ -4,46 +4,36 @@ package split
 
 import (
 	"net"
+	"sync"
 	"syscall"
 )
 
-// attempt writes to a connection of Go's own poller without waiting for it.
-// It is made once for a connection, so that an attempt allocates nothing.
+// attempt writes to a connection of Go's own poller without waiting for it. It
+// is lent for the time of the write.
 type attempt struct {
-	raw     syscall.RawConn
 	once    func(descriptor uintptr) bool // try
 	buffers *net.Buffers
 	written int64
 	result  error
 }
 
-// newAttempt returns nil for a stream that cannot be tried. Exact types only:
-// one that embeds a connection may do something about its writes.
-func newAttempt(conn net.Conn) *attempt {
-	var raw syscall.RawConn
-	var err error
-	switch conn := conn.(type) {
-	case *net.TCPConn:
-		raw, err = conn.SyscallConn()
-	case *net.UnixConn:
-		raw, err = conn.SyscallConn()
-	}
-	if raw == nil || err != nil {
-		return nil
-	}
-	a := &attempt{raw: raw}
+var attempts = sync.Pool{New: func() any {
+	a := &attempt{}
 	a.once = a.try
 	return a
-}
+}}
 
-func (a *attempt) write(buffers *net.Buffers) (int64, error) {
+func tryWrite(raw syscall.RawConn, buffers *net.Buffers) (int64, error) {
+	a := attempts.Get().(*attempt)
 	a.buffers, a.written, a.result = buffers, 0, nil
-	err := a.raw.Write(a.once)
-	a.buffers = nil
+	err := raw.Write(a.once)
+	written, result := a.written, a.result
+	a.buffers, a.result = nil, nil
+	attempts.Put(a)
 	if err != nil {
-		return a.written, err
+		return written, err
 	}
-	return a.written, a.result
+	return written, result
 }
 
 // try writes until the descriptor takes no more. It never asks to be called
@@ -56,18 +46,4 @@ func (a *attempt) try(descriptor uintptr) bool {
 		consume(a.buffers, n)
 	}
 	return true
-}
-
-// consume takes n written bytes off the front, and empty buffers with them.
-func consume(buffers *net.Buffers, n int) {
-	for len(*buffers) > 0 {
-		first := (*buffers)[0]
-		if n < len(first) {
-			(*buffers)[0] = first[n:]
-			return
-		}
-		n -= len(first)
-		(*buffers)[0] = nil
-		*buffers = (*buffers)[1:]
-	}
 }

@@ -16,7 +16,6 @@ type Writer struct {
 	*link
 	role      wscore.Role
 	encoder   wscore.Encoder
-	mailbox   Mailbox
 	deflate   *writeDeflate // nil without compression
 	transport Transport
 

@@ -48,29 +48,31 @@ type Event struct {
 // keeps no bytes and allocates nothing. It is made by [NewDecoder] and used by
 // one goroutine at a time.
 type Decoder struct {
+	// In an order without gaps: every connection has one.
 	lifecycle *Lifecycle
 	limits    Limits
-	role      Role
-	allowRSV  uint8 // reserved bits that a negotiated extension defines
 	failure   *ProtocolError
-	ended     bool // nothing more is decoded
 
 	// The message being received.
-	message        Opcode // OpContinuation while there is none
-	compressed     bool
 	messageLength  uint64
-	fragments      int
-	emptyFragments int
-	text           TextValidator
+	fragments      uint32
+	emptyFragments uint32
 
 	// The frame whose payload is being received.
+	remaining uint64
+	key       uint32
 	inPayload bool
 	fin       bool
 	first     bool // the next piece is the message's first
 	start     bool // the next piece is the frame's first
 	masked    bool
-	key       uint32
-	remaining uint64
+
+	message    Opcode // OpContinuation while there is none
+	compressed bool   // the message
+	text       TextValidator
+	role       Role
+	allowRSV   uint8 // reserved bits that a negotiated extension defines
+	ended      bool  // nothing more is decoded
 }
 
 // NewDecoder returns a decoder for the given role (a server reads masked
@@ -236,11 +238,11 @@ func (d *Decoder) beginFrame(h Header) *ProtocolError {
 		return ErrMessageTooBig
 	}
 	d.messageLength += h.Length
-	if d.fragments++; d.fragments > d.limits.MaxFragments {
+	if d.fragments++; int64(d.fragments) > int64(d.limits.MaxFragments) {
 		return ErrTooManyFragments
 	}
 	if h.Length == 0 && !(d.first && h.Fin) {
-		if d.emptyFragments++; d.emptyFragments > d.limits.MaxEmptyFragments {
+		if d.emptyFragments++; int64(d.emptyFragments) > int64(d.limits.MaxEmptyFragments) {
 			return ErrTooManyEmptyFragments
 		}
 	}

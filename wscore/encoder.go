@@ -12,9 +12,9 @@ import (
 // small. It is used by one goroutine at a time.
 type Encoder struct {
 	lifecycle  *Lifecycle
-	role       Role
 	keys       *maskKeys // nil for a server
-	unfinished bool      // a fragmented message has begun and not ended
+	role       Role
+	unfinished bool // a fragmented message has begun and not ended
 }
 
 // NewEncoder returns an encoder for the given role. The lifecycle is shared
