@@ -25,7 +25,7 @@ const maxMessage = 16<<20 + 64<<10
 // settings are the flags.
 type settings struct {
 	addr, engine, readiness, debug string
-	broadcast, deflate             bool
+	broadcast, deflate, tls        bool
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -58,7 +58,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		go func() { _ = newHTTPServer(debugHandler()).Serve(debugListener) }()
 	}
 	server := newHTTPServer(handler)
-	go func() { _ = server.Serve(listener) }()
+	if s.tls {
+		if server.TLSConfig, err = selfSigned(); err != nil {
+			fmt.Fprintln(stderr, "echoserver:", err)
+			return 2
+		}
+		go func() { _ = server.ServeTLS(listener, "", "") }()
+	} else {
+		go func() { _ = server.Serve(listener) }()
+	}
 	fmt.Fprintln(stdout, "ready")
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
@@ -81,6 +89,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&s.debug, "debug", "", "address of GET /debug and /debug/pprof, none if empty")
 	flags.BoolVar(&s.broadcast, "broadcast", false, "send every message to every connection (engine actor)")
 	flags.BoolVar(&s.deflate, "deflate", false, "agree to permessage-deflate, with context takeover where offered")
+	flags.BoolVar(&s.tls, "tls", false, "serve TLS, with a certificate of its own making")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
