@@ -64,7 +64,6 @@ type creditModel struct {
 	inHand    int   // messages that somebody handles
 	resumes   int   // asked for and not followed
 	asleep    bool  // the reader is paused and waits for a resume
-	over      int   // messages delivered beyond the bound, and the bytes
 	fault     error
 }
 

@@ -496,7 +496,6 @@ type flushScenario struct {
 	posts  [][]string // by other actors, each in order
 	sends  int        // from elsewhere, over the first connection
 	hosted bool       // the first run is watched by who calls it, who may call late
-	lates  int        // how often somebody finds that the session takes its time
 	relief int        // how often a sender finds the mailbox full
 	drops  bool       // somebody drops what is queued
 	blocks int

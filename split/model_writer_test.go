@@ -336,7 +336,7 @@ func (m *modelWriter) conclude(closeSent bool, err error, panicked bool) {
 
 func (m *modelWriter) flush(try bool) (closeSent bool, err error, panicked bool) {
 	defer func() {
-		if v := recover(); v == modelPanic {
+		if v := recover(); v == errModelPanic {
 			panicked, m.writing = true, false
 		} else if v != nil {
 			panic(v)
@@ -354,8 +354,8 @@ func (m *modelWriter) flush(try bool) (closeSent bool, err error, panicked bool)
 }
 
 var (
-	modelPanic   = errors.New("the transport panicked")
-	errModelLost = errors.New("the stream was lost")
+	errModelPanic = errors.New("the transport panicked")
+	errModelLost  = errors.New("the stream was lost")
 )
 
 // modelTransport does with each write all that a stream can do.
@@ -410,7 +410,7 @@ func (m *modelWriter) transport(buffers *net.Buffers, try bool) (int64, error) {
 		err = errModelLost
 	case "it panics":
 		m.faults, m.lost, m.pongDue = m.faults-1, true, false
-		panic(modelPanic)
+		panic(errModelPanic)
 	case "nothing leaves yet":
 		n, err = 0, ErrWouldBlock
 	case "half of it leaves":
