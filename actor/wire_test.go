@@ -248,7 +248,17 @@ func TestConnectionsOverTheLimitAreRefusedBeforeTheUpgrade(t *testing.T) {
 	}
 	must(t, first.Close(1000, ""), first.ExpectClose(1000))
 	h.observer.waitClosed(t, 1)
-	h.dial(t)
+	// The place is free once the session has ended too.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		second, _, err := rawpeer.DialClient(h.addr, "/", nil)
+		if err == nil {
+			must(t, second.Shut())
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestPingRoundTripIsMeasured(t *testing.T) {
