@@ -139,15 +139,15 @@ func compress(message *Buffer, level, windowBits int, dictionary []byte) *Buffer
 	pool := message.pool
 	z := pool.deflater(level, windowBits)
 	b := pool.Get(message.Len())
-	// Append makes other memory for what does not fit, and by then has cut off
-	// four bytes; so nothing is used that is not shorter by as much.
+	// Append may make other memory on its way, also for a result that fits.
 	compressed, ok := z.Append(b.memory[Headroom:Headroom], message.Payload(), dictionary, windowBits)
 	pool.putDeflater(z, level, windowBits)
 	if !ok || len(compressed) > message.Len()-4 {
 		b.Release()
 		return nil
 	}
-	b.end, b.opcode, b.compressed = Headroom+len(compressed), message.opcode, true
+	b.append(compressed) // in its place already, as a rule
+	b.opcode, b.compressed = message.opcode, true
 	return b
 }
 
