@@ -13,8 +13,8 @@ import (
 // reference into each subscriber's mailbox, without a message to any actor;
 // compressed forms are made once each, when the first writer needs them.
 //
-// Subscribers are kept in shards, each behind a lock of its own, so that they
-// can come and go while others are being sent to.
+// Subscribers are kept in shards, each behind a lock of its own, so that many
+// can come and go at once; no lock is held while they are sent to.
 type Topic struct {
 	count  atomic.Int64
 	shards [topicShards]topicShard
@@ -83,7 +83,9 @@ func (t *Topic) Len() int { return int(t.count.Load()) }
 // policy and delays nobody. It returns how many subscribers took the message.
 //
 // What one goroutine publishes arrives everywhere in its order; messages of
-// several goroutines may arrive in a different order at each subscriber.
+// several goroutines may arrive in a different order at each subscriber. A
+// connection that unsubscribes meanwhile may still be sent what is being
+// published.
 func (t *Topic) Publish(b *Buffer) int { return t.publish(b, nil) }
 
 // Publish is [Topic.Publish] from this connection's session: what it publishes
@@ -91,36 +93,47 @@ func (t *Topic) Publish(b *Buffer) int { return t.publish(b, nil) }
 // it, in one write for each subscriber.
 func (c *Conn) Publish(t *Topic, b *Buffer) int { return t.publish(b, &c.session) }
 
-func (t *Topic) publish(b *Buffer, from *sessionProcess) int {
+// publish sends to a copy of the lists, without their locks: a send may end
+// its connection, which then leaves the topic, or call an application's
+// function.
+func (t *Topic) publish(b *Buffer, from *sessionProcess) (taken int) {
 	defer b.Release()
 	b.Prepare()
-	taken := 0
-	for i := range t.shards {
-		taken += t.shards[i].publish(b, from)
+	list, _ := subscriberLists.Get().(*[]*Conn)
+	if list == nil {
+		list = new([]*Conn)
 	}
-	return taken
-}
-
-func (shard *topicShard) publish(b *Buffer, from *sessionProcess) (taken int) {
-	var slow []*Conn
-	shard.mu.RLock()
-	for _, s := range shard.subscribers {
-		wake, err := s.conn.writer.half.TrySend(b.Retain())
+	for i := range t.shards {
+		*list = t.shards[i].appendTo(*list)
+	}
+	for _, c := range *list {
+		wake, err := c.writer.half.TrySend(b.Retain())
 		if wake {
-			s.conn.writer.schedulePublished(from)
+			c.writer.schedulePublished(from)
 		}
 		switch err {
 		case nil:
 			taken++
 		case split.ErrSlowConsumer:
-			slow = append(slow, s.conn)
+			c.slowConsumer(err)
 		}
 	}
-	shard.mu.RUnlock()
-	for _, c := range slow {
-		c.slowConsumer(split.ErrSlowConsumer)
-	}
+	clear(*list)
+	*list = (*list)[:0]
+	subscriberLists.Put(list)
 	return taken
+}
+
+// subscriberLists lends publish its list.
+var subscriberLists sync.Pool
+
+func (shard *topicShard) appendTo(list []*Conn) []*Conn {
+	shard.mu.RLock()
+	defer shard.mu.RUnlock()
+	for _, s := range shard.subscribers {
+		list = append(list, s.conn)
+	}
+	return list
 }
 
 // Subscribe adds the connection to a topic; it leaves by itself when it ends.
