@@ -22,8 +22,8 @@ var connCount atomic.Uint64
 // of that, which costs an idle connection less than two strings.
 func (c *Conn) name() {
 	id := connPrefix + strconv.FormatUint(c.number, 36)
-	c.session.pid.Address = c.server.engine.Address()
-	c.session.pid.ID = c.server.config.Name + "/session/" + id
+	c.session.pid.Address = c.host.engine.Address()
+	c.session.pid.ID = c.host.config.Name + "/session/" + id
 	c.id = c.session.pid.ID[len(c.session.pid.ID)-len(id):]
 }
 
@@ -37,7 +37,7 @@ type halfPID struct {
 // of returns the address, which may not be registered.
 func (p *halfPID) of(c *Conn, part string) *PID {
 	if p.made.Load() == nil {
-		p.made.CompareAndSwap(nil, &PID{Address: c.session.pid.Address, ID: c.server.config.Name + "/" + part + "/" + c.id})
+		p.made.CompareAndSwap(nil, &PID{Address: c.session.pid.Address, ID: c.host.config.Name + "/" + part + "/" + c.id})
 	}
 	return p.made.Load()
 }
@@ -49,7 +49,7 @@ func (c *Conn) register(half hollywood.Processer, pid *halfPID) *PID {
 	defer c.mu.Unlock()
 	if !pid.registered && c.phase != ended {
 		pid.registered = true
-		c.server.engine.SpawnProc(half)
+		c.host.engine.SpawnProc(half)
 	}
 	return half.PID()
 }
@@ -57,7 +57,7 @@ func (c *Conn) register(half hollywood.Processer, pid *halfPID) *PID {
 // unregister takes the halves out again. The connection has ended, so nobody
 // registers them any more.
 func (c *Conn) unregister() {
-	registry := c.server.engine.Registry
+	registry := c.host.engine.Registry
 	if c.reader.pid.registered {
 		registry.Remove(c.reader.PID())
 	}

@@ -34,7 +34,7 @@ func allocServer(t *testing.T, readiness split.Readiness, newSession actor.NewSe
 	t.Helper()
 	engine, err := actor.NewEngine()
 	must(t, err)
-	server, err = actor.NewServer(engine, newSession, actor.ServerConfig{Readiness: readiness, PingInterval: time.Hour})
+	server, err = actor.NewServer(engine, newSession, actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: readiness, PingInterval: time.Hour}})
 	must(t, err)
 	web := httptest.NewServer(server)
 	t.Cleanup(func() {

@@ -57,8 +57,8 @@ func (c *Conn) begin(r closeRequest) bool {
 		return false
 	}
 	c.phase, c.things().request = closing, r
-	c.last.deadline = time.Now().Add(c.server.config.CloseTimeout)
-	c.last.timer = time.AfterFunc(c.server.config.CloseTimeout, c.end)
+	c.last.deadline = time.Now().Add(c.host.config.CloseTimeout)
+	c.last.timer = time.AfterFunc(c.host.config.CloseTimeout, c.end)
 	c.mu.Unlock()
 	switch r.order {
 	case afterSession:
@@ -105,7 +105,7 @@ func (c *Conn) violated(err error) {
 			request.cause = CauseLimit
 		}
 	}
-	c.server.logger.Debug("websocket rule broken by peer", zap.String("connection", c.id), zap.Error(err))
+	c.host.config.Logger.Debug("websocket rule broken by peer", zap.String("connection", c.id), zap.Error(err))
 	c.begin(request)
 }
 
@@ -195,12 +195,12 @@ func (c *Conn) end() {
 	writerIdle := c.writer.half.Shut()
 	_ = c.transport.Close() // nothing is left to be done about an error
 	_, _ = c.writer.half.Lifecycle().Apply(wscore.Lost)
-	s := c.server
+	s := c.host
 	s.forget(c)
 	c.unregister()
 	lifetime := c.age()
 	s.config.Observer.ConnectionClosed(closed, lifetime)
-	s.logger.Debug("websocket closed", zap.String("connection", c.id), zap.Uint16("code", uint16(closed.Code)),
+	s.config.Logger.Debug("websocket closed", zap.String("connection", c.id), zap.Uint16("code", uint16(closed.Code)),
 		zap.String("reason", closed.Reason), zap.Stringer("initiator", closed.Initiator), zap.Stringer("cause", closed.Cause),
 		zap.Duration("lifetime", lifetime), zap.Error(closed.Err))
 	c.session.post(envelope{message: endMarker{}, sender: internal})

@@ -79,7 +79,7 @@ func TestConnectionThatEndsWhileItOpensLeavesNothing(t *testing.T) {
 	for range 30 {
 		engine, err := actor.NewEngine()
 		must(t, err)
-		server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{Readiness: scripted{}})
+		server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: scripted{}}})
 		must(t, err)
 		g := &gate{pid: hollywood.NewPID("local", "gate"), entered: make(chan struct{}), open: make(chan struct{})}
 		go engine.SpawnProc(g)
@@ -122,7 +122,7 @@ func TestConnectionThatEndsWhileItOpensLeavesNothing(t *testing.T) {
 func TestHeartbeatOfAConnectionThatEndsWhileItOpens(t *testing.T) {
 	engine, err := actor.NewEngine()
 	must(t, err)
-	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{Readiness: scripted{}})
+	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: scripted{}}})
 	must(t, err)
 	for range 1000 {
 		s := newStream()
@@ -141,7 +141,7 @@ func TestHeartbeatOfAConnectionThatEndsWhileItOpens(t *testing.T) {
 func TestWaitsForStopRequestsEndWhenTheyRaceWithTheEnd(t *testing.T) {
 	engine, err := actor.NewEngine()
 	must(t, err)
-	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{Readiness: scripted{}, CloseTimeout: time.Second})
+	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: scripted{}, CloseTimeout: time.Second}})
 	must(t, err)
 	var waits []context.Context
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit) && len(waits) < 50_000; {

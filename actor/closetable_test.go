@@ -91,7 +91,7 @@ func closeStates() []closeState {
 		jam(p)
 		must(p.t, p.conn.SendText("queued one"), p.conn.SendText("queued two"))
 	}
-	paused := actor.ServerConfig{InboundMessages: 2}
+	paused := actor.ServerConfig{ConnConfig: actor.ConnConfig{InboundMessages: 2}}
 	return []closeState{
 		{name: "just opened", enter: func(*play) {}},
 		{name: "idle", enter: (*play).settle},
@@ -184,7 +184,7 @@ func closeCauses() []closeCause {
 			_ = p.conn.SendText("lost")
 		}},
 		{name: "pings unanswered", beginning: beginning{cause: actor.CauseHeartbeat, code: 1011, reason: "no answer to pings", order: atOnce},
-			config:  actor.ServerConfig{PingInterval: 100 * time.Millisecond, PingMisses: 1},
+			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 100 * time.Millisecond, PingMisses: 1}},
 			trigger: func(*play) { time.Sleep(playWriteTimeout / 2) }},
 		{name: "panic in Receive", beginning: panicked, frees: true, trigger: func(p *play) { p.inside(func(*actor.Context) { panic("ordered") }) }},
 		{name: "panic in Started", beginning: panicked, panicOn: "started", trigger: func(*play) {}},

@@ -14,7 +14,7 @@ import (
 // Conn is one open connection. All methods may be called from any goroutine,
 // also after the connection has ended.
 type Conn struct {
-	server      *Server
+	host        *host
 	number      uint64 // unique in this process
 	id          string
 	subprotocol string
@@ -98,7 +98,7 @@ func (c *Conn) SendText(text string) error { return c.sent(c.writer.half.SendTex
 
 // SendBinary queues a binary message, copied from payload; see [Conn.Send].
 func (c *Conn) SendBinary(payload []byte) error {
-	return c.Send(c.server.pool().Binary(payload))
+	return c.Send(c.host.pool().Binary(payload))
 }
 
 // TrySend is [Conn.Send] that never waits; see [split.Writer.TrySend].
@@ -136,7 +136,7 @@ func (c *Conn) sent(wake bool, err error) error {
 
 // Text returns a buffer with a text message for [Conn.Send]; the caller owns
 // it.
-func (c *Conn) Text(text string) *Buffer { return c.server.pool().Text(text) }
+func (c *Conn) Text(text string) *Buffer { return c.host.pool().Text(text) }
 
 // Close begins to close the connection with that code and reason, behind the
 // messages that are queued, and returns at once; [Conn.Done] tells the end.
@@ -192,6 +192,6 @@ func (c *Conn) whenDone(f func()) {
 // partEnded counts the reader, the writer and the session out.
 func (c *Conn) partEnded() {
 	if c.parts.Add(-1) == 0 {
-		c.server.leave()
+		c.host.leave()
 	}
 }

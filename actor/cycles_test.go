@@ -110,7 +110,7 @@ func runCycles(t *testing.T, readiness split.Readiness, cycles int) {
 	counted := &census{}
 	server, err := actor.NewServer(engine, func(*actor.Handshake) (actor.Receiver, error) {
 		return &mortal{census: counted}, nil
-	}, actor.ServerConfig{Readiness: readiness, Observer: counted, CloseTimeout: 2 * time.Second})
+	}, actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: readiness, Observer: counted, CloseTimeout: 2 * time.Second}})
 	must(t, err)
 	web := &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second}
 	var running sync.WaitGroup

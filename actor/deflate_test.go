@@ -16,7 +16,7 @@ func TestCompressionThroughTheWholeStack(t *testing.T) {
 	for _, takeover := range []bool{false, true} {
 		t.Run(fmt.Sprintf("takeover %v", takeover), func(t *testing.T) {
 			config := wscore.DeflateConfig{SendTakeover: takeover, ReceiveTakeover: takeover, Threshold: 16}
-			h := serve(t, sessions(echo), actor.ServerConfig{Deflate: &config})
+			h := serve(t, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Deflate: &config}})
 			for _, bits := range []int{9, 15} {
 				stream, err := net.Dial("tcp", h.addr)
 				must(t, err)

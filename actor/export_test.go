@@ -9,10 +9,11 @@ import (
 
 // AttachForTest opens a connection on a stream that needs no handshake.
 func (s *Server) AttachForTest(stream net.Conn, receiver Receiver) error {
-	if err := s.admit(); err != nil {
+	if err := s.host.admit(s.config.MaxConnections); err != nil {
 		return err
 	}
-	return s.attach(stream, nil, wscore.Answer{}, receiver)
+	_, err := s.host.attach(stream, nil, wscore.Answer{}, receiver)
+	return err
 }
 
 // ConnOf returns the connection that a readiness wakes with the handler.

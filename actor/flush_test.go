@@ -94,7 +94,7 @@ func TestWhatASessionSendsAtOnceLeavesInOneWrite(t *testing.T) {
 				must(t, s.conn.SendText(fmt.Sprint(i)))
 			}
 		}
-	}), actor.ServerConfig{Readiness: readiness, PingInterval: time.Hour})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: readiness, PingInterval: time.Hour}})
 	peer := h.dial(t)
 	event, err := peer.ReadEvent() // the only ping
 	must(t, err, peer.Pong(event.Payload))
@@ -120,7 +120,7 @@ func TestStuckSessionHoldsUpNobody(t *testing.T) {
 			}
 			echo(s, c)
 		}
-	}), actor.ServerConfig{Readiness: oneLoop()})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: oneLoop()}})
 	stuck, other := h.dial(t), h.dial(t)
 	must(t, stuck.Text("stuck"), stuck.Text("after it"))
 	must(t, other.Text("hello"), other.ExpectText("hello"))

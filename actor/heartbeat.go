@@ -23,7 +23,7 @@ type heartbeat struct {
 }
 
 func (c *Conn) startHeartbeat() {
-	config, wheel := &c.server.config, &c.server.wheel
+	config, wheel := &c.host.config, &c.host.wheel
 	c.beat.heard.Store(true)
 	c.beat.ping = firstPingWithin/4 + rand.N(firstPingWithin/2)
 	if limit := config.MaxLifetime; limit > 0 {
@@ -47,7 +47,7 @@ func (c *Conn) visited() time.Duration {
 			if c.writer.half.Ping() {
 				c.writer.schedule()
 			}
-			interval := c.server.config.PingInterval
+			interval := c.host.config.PingInterval
 			c.beat.ping = c.age() + interval - interval/10 + rand.N(interval/5)
 		}
 	}
@@ -65,7 +65,7 @@ func (c *Conn) missed() *closeRequest {
 		c.beat.misses = 0
 		return nil
 	}
-	if c.beat.misses++; int(c.beat.misses) <= c.server.config.PingMisses {
+	if c.beat.misses++; int(c.beat.misses) <= c.host.config.PingMisses {
 		return nil
 	}
 	return &closeRequest{cause: CauseHeartbeat, order: discardQueued, code: wscore.CloseInternalError, reason: "no answer to pings",
@@ -75,7 +75,7 @@ func (c *Conn) missed() *closeRequest {
 // overdue checks the time limits: it returns the close that one of them asks
 // for, or the time until the next of them could be over.
 func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
-	config, now := &c.server.config, c.server.wheel.now.Load()
+	config, now := &c.host.config, c.host.wheel.now.Load()
 	next = config.SessionStallTimeout
 	if c.beat.end > 0 {
 		left := c.beat.end - c.age()
@@ -102,7 +102,7 @@ func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
 	return nil, next
 }
 
-// LimitError says which time limit of [ServerConfig] ended a connection.
+// LimitError says which time limit of [ConnConfig] ended a connection.
 type LimitError struct{ Field string }
 
 // Error names the limit.

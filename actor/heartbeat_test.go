@@ -63,7 +63,7 @@ func inBubble(t *testing.T, config ServerConfig, receiver Receiver, test func(*S
 }
 
 func TestFirstPingLeavesWithinASecondAndTheNextAfterTheInterval(t *testing.T) {
-	inBubble(t, ServerConfig{PingInterval: 20 * time.Second}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
+	inBubble(t, ServerConfig{ConnConfig: ConnConfig{PingInterval: 20 * time.Second}}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
 		began := time.Now()
 		for beat := range 3 {
 			event, err := peer.ReadEvent()
@@ -98,7 +98,7 @@ func TestFirstPingLeavesWithinASecondAndTheNextAfterTheInterval(t *testing.T) {
 }
 
 func TestSilentPeerIsClosedWith1011(t *testing.T) {
-	inBubble(t, ServerConfig{PingInterval: 10 * time.Second, PingMisses: 2}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
+	inBubble(t, ServerConfig{ConnConfig: ConnConfig{PingInterval: 10 * time.Second, PingMisses: 2}}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
 		began := time.Now()
 		for {
 			event, err := peer.ReadEvent()
@@ -126,7 +126,7 @@ func TestSilentPeerIsClosedWith1011(t *testing.T) {
 }
 
 func TestAnyByteIsASignOfLife(t *testing.T) {
-	inBubble(t, ServerConfig{PingInterval: 10 * time.Second, PingMisses: 1}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
+	inBubble(t, ServerConfig{ConnConfig: ConnConfig{PingInterval: 10 * time.Second, PingMisses: 1}}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -163,7 +163,7 @@ func TestMissedPongsDoNotCountWhileReadingIsPaused(t *testing.T) {
 			<-release
 		}
 	})
-	config := ServerConfig{PingInterval: 10 * time.Second, PingMisses: 1, InboundMessages: 1, SessionStallTimeout: time.Hour}
+	config := ServerConfig{ConnConfig: ConnConfig{PingInterval: 10 * time.Second, PingMisses: 1, InboundMessages: 1, SessionStallTimeout: time.Hour}}
 	inBubble(t, config, session, func(s *Server, peer *rawpeer.Peer, o *closes) {
 		if err := peer.Text("busy"); err != nil {
 			t.Fatal(err)

@@ -63,7 +63,7 @@ var needLargeMessages = map[string]bool{"H.length.at-limit": true, "H.deflate.la
 // The suite runs against a larger message limit elsewhere; here every limit
 // has its default.
 func TestHostileInputAgainstTheDefaultLimits(t *testing.T) {
-	h := serve(t, sessions(echo), actor.ServerConfig{Deflate: &wscore.DeflateConfig{}})
+	h := serve(t, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Deflate: &wscore.DeflateConfig{}}})
 	bystander(t, h)
 	var ids []string
 	for _, c := range conformance.Cases(conformance.RoleServer) {
@@ -91,7 +91,7 @@ func TestPeerThatPingsAndNeverReadsIsClosed(t *testing.T) {
 			return
 		}
 		echo(s, c)
-	}), actor.ServerConfig{WriteTimeout: 500 * time.Millisecond, Mailbox: split.MailboxConfig{Policy: split.DropNewest}})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{WriteTimeout: 500 * time.Millisecond, Mailbox: split.MailboxConfig{Policy: split.DropNewest}}})
 	bystander(t, h)
 	peer := h.dial(t)
 	// Pongs alone fill a stream slowly, since the newest replace the others.
@@ -125,7 +125,7 @@ func TestPeerThatDoesNotReadIsServedByItsPolicy(t *testing.T) {
 					conns <- m.Conn
 				}
 				echo(s, c)
-			}), actor.ServerConfig{Mailbox: split.MailboxConfig{Policy: policy, MaxFrames: 8}, CloseTimeout: 500 * time.Millisecond})
+			}), actor.ServerConfig{ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{Policy: policy, MaxFrames: 8}, CloseTimeout: 500 * time.Millisecond}})
 			peer := h.dial(t)
 			conn := <-conns
 			bystander(t, h)

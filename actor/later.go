@@ -71,6 +71,6 @@ func (l *flushLater) settle() (others []*writerProcess, ok bool) {
 // not return.
 func (s *sessionProcess) watchFlush() {
 	if !s.hosted.Load() {
-		s.conn.server.watch.add(s)
+		s.conn.host.watch.add(s)
 	}
 }

@@ -24,18 +24,18 @@ func TestTimeLimitsEndConnections(t *testing.T) {
 	}{
 		{
 			name:   "a connection that only answers pings is idle",
-			config: ServerConfig{IdleTimeout: time.Minute},
+			config: ServerConfig{ConnConfig: ConnConfig{IdleTimeout: time.Minute}},
 			least:  time.Minute, most: 85 * time.Second, code: 1001, field: "IdleTimeout",
 		},
 		{
 			name:   "messages do not prolong a lifetime",
-			config: ServerConfig{MaxLifetime: 10 * time.Minute, IdleTimeout: time.Minute},
+			config: ServerConfig{ConnConfig: ConnConfig{MaxLifetime: 10 * time.Minute, IdleTimeout: time.Minute}},
 			speak:  func(p *rawpeer.Peer) error { return p.Text("still here") },
 			least:  9 * time.Minute, most: 10*time.Minute + time.Second, code: 1001, field: "MaxLifetime",
 		},
 		{
 			name:   "a session that handles nothing while its peer waits is stalled",
-			config: ServerConfig{SessionStallTimeout: 2 * time.Minute, InboundMessages: 1, IdleTimeout: time.Second * 30},
+			config: ServerConfig{ConnConfig: ConnConfig{SessionStallTimeout: 2 * time.Minute, InboundMessages: 1, IdleTimeout: time.Second * 30}},
 			stuck:  true,
 			least:  2 * time.Minute, most: 145 * time.Second, code: 1011, field: "SessionStallTimeout",
 		},
@@ -115,7 +115,7 @@ func TestSlowSessionIsNotStalled(t *testing.T) {
 			time.Sleep(50 * time.Second)
 		}
 	})
-	config := ServerConfig{SessionStallTimeout: time.Minute, InboundMessages: 4}
+	config := ServerConfig{ConnConfig: ConnConfig{SessionStallTimeout: time.Minute, InboundMessages: 4}}
 	inBubble(t, config, session, func(s *Server, peer *rawpeer.Peer, o *closes) {
 		go func() {
 			for {

@@ -70,39 +70,39 @@ func newCloseServer(t *testing.T) (*Server, *closeObserver) {
 		t.Fatal(err)
 	}
 	observer := &closeObserver{}
-	server, err := NewServer(engine, func(*Handshake) (Receiver, error) { return nil, nil }, ServerConfig{Observer: observer, CloseTimeout: time.Hour})
+	server, err := NewServer(engine, func(*Handshake) (Receiver, error) { return nil, nil }, ServerConfig{ConnConfig: ConnConfig{Observer: observer, CloseTimeout: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.flusher.workers = 1 << 20 // the model's thread does what they would
+	server.host.flusher.workers = 1 << 20 // the model's thread does what they would
 	return server, observer
 }
 
 func newCloseModel(server *Server, observer *closeObserver, scenario *closeScenario) explore.System {
 	m := &closeModel{scenario: scenario, server: server, faults: scenario.faults}
 	observer.model = m
-	reader, writer, err := split.New(wscore.Server, &server.halves, wscore.DeflateParams{})
+	reader, writer, err := split.New(wscore.Server, &server.host.halves, wscore.DeflateParams{})
 	if err != nil {
 		panic(err)
 	}
 	// As in attach, but for what would start goroutines.
-	c := &Conn{server: server, number: 1, transport: closeTransport{m}, opened: time.Since(epoch)}
+	c := &Conn{host: &server.host, number: 1, transport: closeTransport{m}, opened: time.Since(epoch)}
 	c.parts.Store(3)
 	c.name()
-	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &server.wheel.now
+	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &server.host.wheel.now
 	c.reader.credits.maxBytes, c.reader.credits.maxMessages = 1<<20, 1
 	c.writer.conn, c.writer.half = c, writer
 	c.session.conn, c.session.receiver = c, m
 	c.session.running = true // so that nobody else runs it
-	initContext(&c.session.context, server.engine, c.session.PID(), m)
+	initContext(&c.session.context, server.host.engine, c.session.PID(), m)
 	writer.Bind(c.transport)
 	m.conn = c
-	if err := server.admit(); err != nil {
+	if err := server.host.admit(1 << 20); err != nil {
 		panic(err)
 	}
-	server.conns[c.id] = c
+	server.host.conns[c.id] = c
 	_, _ = c.ReaderPID(), c.PID() // registers them
-	server.engine.SpawnProc(&c.session)
+	server.host.engine.SpawnProc(&c.session)
 	c.whenDone(func() { m.done++ })
 
 	m.threads.Go("reader", "begins", m.reader)
@@ -119,9 +119,9 @@ func newCloseModel(server *Server, observer *closeObserver, scenario *closeScena
 	})
 	m.threads.Go("flusher", "begins", func() {
 		var chunk [1]*writerProcess
-		for m.threads.Await("flushes", func() bool { return len(server.flusher.queue) > server.flusher.head }) {
+		for m.threads.Await("flushes", func() bool { return len(server.host.flusher.queue) > server.host.flusher.head }) {
 			m.threads.Forget()
-			server.flusher.take(chunk[:])
+			server.host.flusher.take(chunk[:])
 			chunk[0].flushDue()
 		}
 	})
@@ -318,7 +318,7 @@ func (m *closeModel) checkWire() error {
 }
 
 func (m *closeModel) End() error {
-	c, s := m.conn, m.server
+	c, s := m.conn, &m.server.host
 	for _, thread := range m.threads.Unfinished() {
 		switch thread {
 		case "session at runs", "flusher at flushes", "timer at rings", "reader at reads":
@@ -348,8 +348,8 @@ func (m *closeModel) End() error {
 		return fmt.Errorf("the server counts %d connections and keeps %d", s.admitted, len(s.conns))
 	case s.engine.Registry.GetPID("websocket/session", c.id) != nil || s.engine.Registry.GetPID("websocket/writer", c.id) != nil || s.engine.Registry.GetPID("websocket/reader", c.id) != nil:
 		return fmt.Errorf("a part is still registered")
-	case s.BuffersInUse() != 0:
-		return fmt.Errorf("%d buffers are in use", s.BuffersInUse())
+	case s.pool().InUse() != 0:
+		return fmt.Errorf("%d buffers are in use", s.pool().InUse())
 	case c.session.count != 0 || c.session.later.state.Load() != notRunning:
 		return fmt.Errorf("the session has ended with %d messages queued, in state %d", c.session.count, c.session.later.state.Load())
 	case c.writer.due.Load() && len(s.flusher.queue) == s.flusher.head:
@@ -363,9 +363,9 @@ func (m *closeModel) State(to []byte) []byte {
 	to = m.threads.State(to)
 	frames, pinned := c.writer.half.Depth()
 	to = fmt.Append(to, ' ', c.phase, c.closeWritten, c.peerDone, c.peerEnded, c.parts.Load(), c.over.Load(), ' ', c.writer.half.Lifecycle().State(), frames, ' ', pinned,
-		c.writer.due.Load(), len(m.server.flusher.queue)-m.server.flusher.head, s.later.state.Load(), s.count, s.running, s.over, s.deaf, s.told,
+		c.writer.due.Load(), len(m.server.host.flusher.queue)-m.server.host.flusher.head, s.later.state.Load(), s.count, s.running, s.over, s.deaf, s.told,
 		c.reader.discarding, c.reader.gone, c.reader.discarded, ' ', c.reader.credits.bytes.Load(), ' ', c.reader.credits.messages.Load(), c.reader.credits.paused.Load(),
-		m.faults, m.wire, m.down, m.closed, m.resumed, m.read, m.paused, m.observed, m.told, m.done, m.lates, len(m.server.conns), m.server.BuffersInUse())
+		m.faults, m.wire, m.down, m.closed, m.resumed, m.read, m.paused, m.observed, m.told, m.done, m.lates, len(m.server.host.conns), m.server.BuffersInUse())
 	if c.last != nil {
 		r := c.last.request
 		to = fmt.Append(to, ' ', r.cause, r.order, r.code, r.stop)
@@ -382,7 +382,7 @@ func (m *closeModel) State(to []byte) []byte {
 
 // Close ends the connection wherever it is.
 func (m *closeModel) Close() error {
-	c, s := m.conn, m.server
+	c, s := m.conn, &m.server.host
 	m.faults = 0
 	m.threads.Stop()
 	if !c.begin(closeRequest{order: lost}) {
@@ -405,8 +405,8 @@ func (m *closeModel) Close() error {
 	if !c.reader.gone {
 		c.reader.stop()
 	}
-	if c.parts.Load() != 0 || s.BuffersInUse() != 0 {
-		return fmt.Errorf("%d parts are left, %d buffers in use", c.parts.Load(), s.BuffersInUse())
+	if c.parts.Load() != 0 || s.pool().InUse() != 0 {
+		return fmt.Errorf("%d parts are left, %d buffers in use", c.parts.Load(), s.pool().InUse())
 	}
 	return nil
 }

@@ -45,12 +45,12 @@ type twinServer struct {
 }
 
 type twinConn struct {
-	server  *twinServer
+	host    *twinServer
 	writer  twinWriter
 	session twinSession
 }
 
-func (c *twinConn) partEnded() { c.server.model.ended++ }
+func (c *twinConn) partEnded() { c.host.model.ended++ }
 func (c *twinConn) closeLeft() {}
 
 // twinFlusher is what the flusher promises: each writer that is added is
@@ -115,12 +115,12 @@ func (w *twinWriter) flushed(bool, error) {}
 
 func (w *twinWriter) schedule() {
 	w.due.Store(true)
-	session, server := &w.conn.session, w.conn.server
+	session, host := &w.conn.session, w.conn.host
 	if session.later.owe() {
 		session.watchFlush()
 		return
 	}
-	server.flusher.add(w)
+	host.flusher.add(w)
 }
 
 func (w *twinWriter) schedulePublished(from *twinSession) {
@@ -129,7 +129,7 @@ func (w *twinWriter) schedulePublished(from *twinSession) {
 		from.watchFlush()
 		return
 	}
-	w.conn.server.flusher.add(w)
+	w.conn.host.flusher.add(w)
 }
 
 func (w *twinWriter) flushDue() {
@@ -142,7 +142,7 @@ func (w *twinWriter) flushDue() {
 		if closeSent {
 			w.conn.closeLeft()
 		}
-		w.conn.server.model.spawn("waiting writer", w.run)
+		w.conn.host.model.spawn("waiting writer", w.run)
 		return
 	}
 	w.flushed(closeSent, err)
@@ -278,13 +278,13 @@ type twinSession struct {
 
 func (s *twinSession) post(e envelope) {
 	if s.enqueue(e) {
-		s.conn.server.model.spawn("session", func() { s.work(false) })
+		s.conn.host.model.spawn("session", func() { s.work(false) })
 	}
 }
 
 func (s *twinSession) enqueue(e envelope) (start bool) {
 	s.mu.Lock()
-	if s.over || e.foreign() && int(s.foreign) >= s.conn.server.config.SessionMailbox {
+	if s.over || e.foreign() && int(s.foreign) >= s.conn.host.config.SessionMailbox {
 		s.mu.Unlock()
 		s.release(e)
 		return false
@@ -318,10 +318,8 @@ func (s *twinSession) rest() bool {
 		return false
 	}
 	s.running = false
-	if len(s.queue) > keptSessionQueue {
-		giveBackQueue(s.queue)
-		s.queue, s.head = nil, 0
-	}
+	giveBackQueue(s.queue)
+	s.queue, s.head = nil, 0
 	return true
 }
 
@@ -382,7 +380,7 @@ func (s *twinSession) work(hosted bool) {
 
 func (s *twinSession) flushOwn() {
 	if others, ok := s.later.settle(); ok {
-		s.conn.server.flusher.add(others...)
+		s.conn.host.flusher.add(others...)
 		s.conn.writer.flushDue()
 	}
 }
@@ -394,13 +392,13 @@ func (s *twinSession) late() {
 
 func (s *twinSession) flushLate() {
 	if others, ok := s.later.settle(); ok {
-		s.conn.server.flusher.add(append(others, &s.conn.writer)...)
+		s.conn.host.flusher.add(append(others, &s.conn.writer)...)
 	}
 }
 
 func (s *twinSession) watchFlush() {
 	if !s.hosted.Load() {
-		s.conn.server.watch.add(s)
+		s.conn.host.watch.add(s)
 	}
 }
 
@@ -423,8 +421,8 @@ func (s *twinSession) finish() {
 
 func TestTheFlushModelAndTheRealCodeAreTheSame(t *testing.T) {
 	replace := strings.NewReplacer("*writerProcess", "*twinWriter", "*sessionProcess", "*twinSession",
-		"go w.run()", `w.conn.server.model.spawn("waiting writer", w.run)`,
-		"go s.run(false)", `s.conn.server.model.spawn("session", func() { s.work(false) })`,
+		"go w.run()", `w.conn.host.model.spawn("waiting writer", w.run)`,
+		"go s.run(false)", `s.conn.host.model.spawn("session", func() { s.work(false) })`,
 		"time.AfterFunc(", "f.after(",
 		"\tsetContextMessage(&s.context, nil, nil)\n", "")
 	for file, functions := range map[string]string{
@@ -453,11 +451,11 @@ func (m *flushModel) spawn(name string, body func()) {
 	m.threads.Go(name, "begins", body)
 }
 
-func (s *twinSession) release(e envelope) { s.conn.server.model.refused++ }
+func (s *twinSession) release(e envelope) { s.conn.host.model.refused++ }
 
 // handle is what a session does with a message.
 func (s *twinSession) handle(e envelope) (ended bool) {
-	m := s.conn.server.model
+	m := s.conn.host.model
 	m.threads.Forget()
 	m.handled++
 	m.threads.Saw(uint64(m.handled))
@@ -508,7 +506,7 @@ func newFlushModel(scenario *flushScenario) explore.System {
 	explore.Bind(&m.threads, "the watch", &m.server.watch.mu)
 	for i := range m.conns {
 		c := &m.conns[i]
-		c.server, c.writer.conn, c.session.conn, c.writer.half.model = &m.server, c, c, m
+		c.host, c.writer.conn, c.session.conn, c.writer.half.model = &m.server, c, c, m
 		explore.Bind(&m.threads, "due", &c.writer.due)
 		if i == 0 {
 			explore.Bind(&m.threads, "later", &c.session.later.state)

@@ -3,11 +3,9 @@ package actor
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync/atomic"
 
 	hollywood "github.com/anthdm/hollywood/actor"
-	"go.uber.org/zap"
 
 	"github.com/tandem-ws/tandem/split"
 )
@@ -52,7 +50,7 @@ func (c *Conn) receiveForHalf(pid *PID, message any, sender *PID) {
 		c.stopped(afterQueued, false)
 		return
 	}
-	c.server.refuseMessage(pid, message, sender)
+	c.host.refuseMessage(pid, message, sender)
 }
 
 // Fill reads once; see [split.Handler].
@@ -60,7 +58,7 @@ func (r *readerProcess) Fill(source io.Reader) error {
 	if !r.discarding {
 		return r.half.Fill(source)
 	}
-	scratch := r.conn.server.pool().Get(discardSize)
+	scratch := r.conn.host.pool().Get(discardSize)
 	defer scratch.Release()
 	room, _ := scratch.Resize(discardSize)
 	n, err := source.Read(room)
@@ -80,7 +78,7 @@ const discardSize = 4 << 10
 func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
 	defer func() {
 		if v := recover(); v != nil {
-			r.conn.server.recovered("reader", r.conn, v)
+			r.conn.host.recovered("reader", r.conn, v)
 			r.conn.panicked(fmt.Errorf("reader panicked: %v", v))
 			verdict = r.stop()
 		}
@@ -113,7 +111,7 @@ func (r *readerProcess) drain(err error) split.Verdict {
 	}
 	c.beat.heard.Store(true)
 	if r.discarding {
-		if r.discarded > lingerBytes+2*c.server.config.MaxMessageBytes {
+		if r.discarded > lingerBytes+2*c.host.config.MaxMessageBytes {
 			c.end()
 			return r.stop()
 		}
@@ -141,14 +139,14 @@ func (r *readerProcess) drain(err error) split.Verdict {
 			return split.Park
 		case split.Message:
 			r.credits.take(event.Buffer.Cap())
-			c.beat.message.Store(c.server.wheel.now.Load())
+			c.beat.message.Store(c.host.wheel.now.Load())
 			if c.session.enqueue(envelope{message: event.Buffer, sender: internal}) {
 				r.workDue = true
 				c.session.hosted.Store(true)
 			}
 		case split.Pong:
 			if event.RoundTrip > 0 {
-				c.server.config.Observer.PingRoundTrip(event.RoundTrip)
+				c.host.config.Observer.PingRoundTrip(event.RoundTrip)
 			}
 		case split.Close:
 			r.discard()
@@ -215,14 +213,4 @@ func (k *credits) give(bytes int) (resume bool) {
 	}
 	k.progress.Store(k.clock.Load())
 	return !k.over(2) && k.paused.CompareAndSwap(true, false)
-}
-
-// recovered reports a panic in user code or in one of our own processes.
-func (s *Server) recovered(part string, c *Conn, value any) {
-	s.config.Observer.Panicked(part)
-	fields := []zap.Field{zap.String("part", part), zap.Any("panic", value), zap.ByteString("stack", debug.Stack())}
-	if c != nil {
-		fields = append(fields, zap.String("connection", c.id))
-	}
-	s.logger.Error("websocket panic", fields...)
 }

@@ -30,7 +30,7 @@ type sessionProcess struct {
 
 	later   flushLater
 	hosted  atomic.Bool // it runs where somebody else watches how long that takes
-	watched atomic.Bool // it is in the server's flushWatch
+	watched atomic.Bool // it is in the host's flushWatch
 	seen    bool        // guarded by the flushWatch: something was due at the last look
 
 	// Touched only by the goroutine that works off the queue.
@@ -49,9 +49,6 @@ type envelope struct {
 var internal = &PID{}
 
 func (e *envelope) foreign() bool { return e.sender != internal }
-
-// keptSessionQueue is the longest queue that an idle session keeps.
-const keptSessionQueue = 0
 
 // lentQueue is lent to a session while it has something to handle, so that an
 // idle one holds no queue and messages allocate none.
@@ -104,7 +101,7 @@ func (s *sessionProcess) post(e envelope) {
 // see to it that the session runs, and nobody else will.
 func (s *sessionProcess) enqueue(e envelope) (start bool) {
 	s.mu.Lock()
-	if s.over || e.foreign() && int(s.foreign) >= s.conn.server.config.SessionMailbox {
+	if s.over || e.foreign() && int(s.foreign) >= s.conn.host.config.SessionMailbox {
 		s.mu.Unlock()
 		s.release(e)
 		return false
@@ -158,10 +155,8 @@ func (s *sessionProcess) rest() bool {
 		return false
 	}
 	s.running = false
-	if len(s.queue) > keptSessionQueue {
-		giveBackQueue(s.queue)
-		s.queue, s.head = nil, 0
-	}
+	giveBackQueue(s.queue)
+	s.queue, s.head = nil, 0
 	return true
 }
 
@@ -205,11 +200,11 @@ func (s *sessionProcess) dropQueued() {
 // is given back, one from another actor becomes a dead letter.
 func (s *sessionProcess) release(e envelope) {
 	if e.foreign() {
-		s.conn.server.refuseMessage(&s.pid, e.message, e.sender)
+		s.conn.host.refuseMessage(&s.pid, e.message, e.sender)
 		return
 	}
 	if buffer, ok := e.message.(*split.Buffer); ok {
-		s.conn.server.config.Observer.MessageUnhandled()
+		s.conn.host.config.Observer.MessageUnhandled()
 		s.giveCredit(buffer.Cap())
 		buffer.Release()
 	}
@@ -262,7 +257,7 @@ func (s *sessionProcess) work(hosted bool) {
 // flushOwn flushes from the session's own goroutine what is due.
 func (s *sessionProcess) flushOwn() {
 	if others, ok := s.later.settle(); ok {
-		s.conn.server.flusher.add(others...)
+		s.conn.host.flusher.add(others...)
 		s.conn.writer.flushDue()
 	}
 }
@@ -277,7 +272,7 @@ func (s *sessionProcess) late() {
 // flushLate hands over what is due, because the session does not return.
 func (s *sessionProcess) flushLate() {
 	if others, ok := s.later.settle(); ok {
-		s.conn.server.flusher.add(append(others, &s.conn.writer)...)
+		s.conn.host.flusher.add(append(others, &s.conn.writer)...)
 	}
 }
 
@@ -320,7 +315,7 @@ func (s *sessionProcess) receiveMessage(buffer *split.Buffer) {
 		s.giveCredit(size)
 	}()
 	if s.deaf {
-		s.conn.server.config.Observer.MessageUnhandled()
+		s.conn.host.config.Observer.MessageUnhandled()
 		return
 	}
 	s.receive(&s.borrowed, nil)
@@ -345,7 +340,7 @@ func (s *sessionProcess) receive(message any, sender *PID) {
 			v = "runtime.Goexit was called"
 		}
 		s.deaf = true
-		s.conn.server.recovered("session", s.conn, v)
+		s.conn.host.recovered("session", s.conn, v)
 		s.conn.panicked(fmt.Errorf("session panicked: %v", v))
 	}()
 	setContextMessage(&s.context, message, sender)
@@ -360,7 +355,7 @@ func (s *sessionProcess) tellStopped() {
 	}
 	defer func() {
 		s.deaf, s.told = true, true
-		s.conn.server.engine.Registry.Remove(&s.pid)
+		s.conn.host.engine.Registry.Remove(&s.pid)
 	}()
 	s.stopChildren()
 	s.receive(Stopped{}, nil)
@@ -373,11 +368,11 @@ func (s *sessionProcess) stopChildren() {
 	if len(children) == 0 {
 		return
 	}
-	limit := time.NewTimer(s.conn.server.config.CloseTimeout)
+	limit := time.NewTimer(s.conn.host.config.CloseTimeout)
 	defer limit.Stop()
 	for _, child := range children {
 		select {
-		case <-s.conn.server.engine.Poison(child).Done():
+		case <-s.conn.host.engine.Poison(child).Done():
 		case <-limit.C:
 			return
 		}

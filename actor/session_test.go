@@ -171,7 +171,7 @@ func TestCloseIsBoundedWhenThePeerDoesNotAnswer(t *testing.T) {
 		if _, ok := c.Message().(actor.Opened); ok {
 			_ = s.conn.Close(1000, "")
 		}
-	}), actor.ServerConfig{CloseTimeout: 50 * time.Millisecond})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{CloseTimeout: 50 * time.Millisecond}})
 	peer := h.dial(t)
 	must(t, peer.ExpectClose(1000), peer.ExpectEOF())
 	h.observer.waitClosed(t, 1)
@@ -183,7 +183,7 @@ func TestSlowConsumerIsClosedAndOthersAreNotDelayed(t *testing.T) {
 		if m, ok := c.Message().(actor.Opened); ok {
 			must(t, m.Conn.Subscribe(&topic))
 		}
-	}), actor.ServerConfig{CloseTimeout: 200 * time.Millisecond})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{CloseTimeout: 200 * time.Millisecond}})
 	stalled, reading := h.dial(t), h.dial(t)
 	received := make(chan struct{})
 	go func() {
@@ -324,7 +324,7 @@ func TestSessionMayStopItselfAndWaitForIt(t *testing.T) {
 			<-c.Engine().Poison(c.PID()).Done()
 			close(returned)
 		}
-	}), actor.ServerConfig{CloseTimeout: 100 * time.Millisecond})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{CloseTimeout: 100 * time.Millisecond}})
 	peer := h.dial(t)
 	must(t, peer.Text("go"))
 	<-returned
@@ -362,7 +362,7 @@ func TestReadingPausesWhileTheSessionIsBusy(t *testing.T) {
 			<-release
 		}
 		echo(s, c)
-	}), actor.ServerConfig{InboundMessages: 2})
+	}), actor.ServerConfig{ConnConfig: actor.ConnConfig{InboundMessages: 2}})
 	peer := h.dial(t)
 	const count = 50
 	for range count {
@@ -414,20 +414,20 @@ func TestConfigOutOfRangeIsRefusedByName(t *testing.T) {
 	must(t, err)
 	for field, config := range map[string]actor.ServerConfig{
 		"MaxConnections":    {MaxConnections: -1},
-		"HandshakeTimeout":  {HandshakeTimeout: time.Nanosecond},
-		"MaxMessageBytes":   {MaxMessageBytes: -1},
-		"InboundBytes":      {InboundBytes: -1},
-		"InboundMessages":   {InboundMessages: -1},
-		"SessionMailbox":    {SessionMailbox: -1},
-		"Mailbox.MaxFrames": {Mailbox: split.MailboxConfig{MaxFrames: -1}},
-		"Mailbox.MaxBytes":  {Mailbox: split.MailboxConfig{MaxBytes: -1}},
-		"Mailbox.Policy":    {Mailbox: split.MailboxConfig{Policy: 99}},
-		"WriteTimeout":      {WriteTimeout: -1},
-		"CloseTimeout":      {CloseTimeout: -1},
-		"PingInterval":      {PingInterval: time.Millisecond},
-		"PingMisses":        {PingMisses: -1},
+		"HandshakeTimeout":  {ConnConfig: actor.ConnConfig{HandshakeTimeout: time.Nanosecond}},
+		"MaxMessageBytes":   {ConnConfig: actor.ConnConfig{MaxMessageBytes: -1}},
+		"InboundBytes":      {ConnConfig: actor.ConnConfig{InboundBytes: -1}},
+		"InboundMessages":   {ConnConfig: actor.ConnConfig{InboundMessages: -1}},
+		"SessionMailbox":    {ConnConfig: actor.ConnConfig{SessionMailbox: -1}},
+		"Mailbox.MaxFrames": {ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{MaxFrames: -1}}},
+		"Mailbox.MaxBytes":  {ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{MaxBytes: -1}}},
+		"Mailbox.Policy":    {ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{Policy: 99}}},
+		"WriteTimeout":      {ConnConfig: actor.ConnConfig{WriteTimeout: -1}},
+		"CloseTimeout":      {ConnConfig: actor.ConnConfig{CloseTimeout: -1}},
+		"PingInterval":      {ConnConfig: actor.ConnConfig{PingInterval: time.Millisecond}},
+		"PingMisses":        {ConnConfig: actor.ConnConfig{PingMisses: -1}},
 		"origin pattern":    {AllowOrigins: []string{"["}},
-		"Deflate.Level":     {Deflate: &wscore.DeflateConfig{Level: 10}},
+		"Deflate.Level":     {ConnConfig: actor.ConnConfig{Deflate: &wscore.DeflateConfig{Level: 10}}},
 	} {
 		_, err := actor.NewServer(engine, sessions(echo), config)
 		var wrong *actor.ConfigError
@@ -456,7 +456,7 @@ func TestMessagesThatASessionWillNotSeeAreDeadLetters(t *testing.T) {
 						panic(how)
 					}
 				}
-			}), actor.ServerConfig{CloseTimeout: 100 * time.Millisecond})
+			}), actor.ServerConfig{ConnConfig: actor.ConnConfig{CloseTimeout: 100 * time.Millisecond}})
 			peer := h.dial(t)
 			must(t, peer.Text("work"))
 			conn := <-busy

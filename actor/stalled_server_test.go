@@ -128,11 +128,13 @@ func runStalledServer(encoded string) error {
 		return err
 	}
 	config := actor.ServerConfig{
-		InboundBytes: stalledInbound,
-		Mailbox:      split.MailboxConfig{MaxBytes: stalledMailbox, Policy: s.plan.Policy, BlockTimeout: stalledBlock},
-		// Only the policy may end a connection here.
-		WriteTimeout: time.Hour, PingInterval: time.Hour, CloseTimeout: s.plan.CloseTimeout,
-		Observer: &s.seen,
+		ConnConfig: actor.ConnConfig{
+			InboundBytes: stalledInbound,
+			Mailbox:      split.MailboxConfig{MaxBytes: stalledMailbox, Policy: s.plan.Policy, BlockTimeout: stalledBlock},
+			// Only the policy may end a connection here.
+			WriteTimeout: time.Hour, PingInterval: time.Hour, CloseTimeout: s.plan.CloseTimeout,
+			Observer: &s.seen,
+		},
 	}
 	if os.Getenv("TANDEM_READINESS") == "parked" {
 		config.Readiness = split.Parked{}

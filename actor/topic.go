@@ -143,7 +143,7 @@ func (c *Conn) Subscribe(t *Topic) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.server.halves.Mailbox.Policy == split.Block:
+	case c.host.halves.Mailbox.Policy == split.Block:
 		return ErrBlockingSubscriber
 	case c.phase == ended:
 		return split.ErrClosed

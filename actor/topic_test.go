@@ -15,7 +15,7 @@ import (
 func TestSubscriberWhoseStreamFailsLeavesWhileItIsPublishedTo(t *testing.T) {
 	engine, err := actor.NewEngine()
 	must(t, err)
-	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{Readiness: scripted{}, Mailbox: split.MailboxConfig{MaxFrames: 1}})
+	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Readiness: scripted{}, Mailbox: split.MailboxConfig{MaxFrames: 1}}})
 	must(t, err)
 	var topic actor.Topic
 	published := make(chan struct{})

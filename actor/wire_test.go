@@ -63,7 +63,7 @@ func TestBytesInAnyPieces(t *testing.T) {
 }
 
 func TestViolationsAreAnsweredWithTheCloseCodeDue(t *testing.T) {
-	h := serve(t, sessions(echo), actor.ServerConfig{MaxMessageBytes: 1000})
+	h := serve(t, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{MaxMessageBytes: 1000}})
 	for _, c := range []struct {
 		name  string
 		send  func(p *rawpeer.Peer) error
@@ -262,7 +262,7 @@ func TestConnectionsOverTheLimitAreRefusedBeforeTheUpgrade(t *testing.T) {
 }
 
 func TestPingRoundTripIsMeasured(t *testing.T) {
-	h := serve(t, sessions(echo), actor.ServerConfig{PingInterval: 100 * time.Millisecond})
+	h := serve(t, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 100 * time.Millisecond}})
 	peer := h.dial(t)
 	must(t, peer.Text("x"), peer.ExpectText("x"))
 	go func() {

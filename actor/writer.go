@@ -76,12 +76,12 @@ func (w *writerProcess) Send(pid *PID, message any, sender *PID) {
 // a list: the session's if it runs, else the flusher's.
 func (w *writerProcess) schedule() {
 	w.due.Store(true)
-	session, server := &w.conn.session, w.conn.server
+	session, host := &w.conn.session, w.conn.host
 	if session.later.owe() {
 		session.watchFlush()
 		return
 	}
-	server.flusher.add(w)
+	host.flusher.add(w)
 }
 
 // schedulePublished is schedule for a message that a session published, or
@@ -92,7 +92,7 @@ func (w *writerProcess) schedulePublished(from *sessionProcess) {
 		from.watchFlush()
 		return
 	}
-	w.conn.server.flusher.add(w)
+	w.conn.host.flusher.add(w)
 }
 
 // flushDue writes what the stream takes, if nobody else has claimed the right
@@ -144,7 +144,7 @@ func (w *writerProcess) guard() {
 		return
 	}
 	c := w.conn
-	c.server.recovered("writer", c, v)
+	c.host.recovered("writer", c, v)
 	if !c.begin(closeRequest{cause: CausePanic, order: lost, err: fmt.Errorf("writer panicked: %v", v)}) {
 		c.end()
 	}

@@ -32,7 +32,7 @@ func Example() {
 		return
 	}
 	newSession := func(*actor.Handshake) (actor.Receiver, error) { return session{}, nil }
-	server, err := actor.NewServer(engine, newSession, actor.ServerConfig{Observer: collector})
+	server, err := actor.NewServer(engine, newSession, actor.ServerConfig{ConnConfig: actor.ConnConfig{Observer: collector}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -35,7 +35,7 @@ func TestRealServerIsCountedAndItsGaugesReturnToZero(t *testing.T) {
 		t.Fatal(err)
 	}
 	newSession := func(*actor.Handshake) (actor.Receiver, error) { return &echo{}, nil }
-	server, err := actor.NewServer(engine, newSession, actor.ServerConfig{Observer: c})
+	server, err := actor.NewServer(engine, newSession, actor.ServerConfig{ConnConfig: actor.ConnConfig{Observer: c}})
 	if err != nil {
 		t.Fatal(err)
 	}

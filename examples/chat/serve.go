@@ -65,7 +65,9 @@ func newChat(logger *zap.Logger) (*chat, error) {
 	}
 	c := &chat{logger: logger, rooms: newRooms(engine, logger, time.Now)}
 	c.sockets, err = actor.NewServer(engine, newSession(c.rooms), actor.ServerConfig{
-		Name: "chat", MaxMessageBytes: maxFrameBytes, Mailbox: mailbox, Observer: observer, Logger: logger,
+		ConnConfig: actor.ConnConfig{
+			Name: "chat", MaxMessageBytes: maxFrameBytes, Mailbox: mailbox, Observer: observer, Logger: logger,
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -242,7 +242,7 @@ func startBareChat(t *testing.T, now func() time.Time) *bareChat {
 			receiver = c.wrap(receiver)
 		}
 		return receiver, err
-	}, actor.ServerConfig{MaxMessageBytes: maxFrameBytes})
+	}, actor.ServerConfig{ConnConfig: actor.ConnConfig{MaxMessageBytes: maxFrameBytes}})
 	if err != nil {
 		t.Fatal(err)
 	}

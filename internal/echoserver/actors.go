@@ -22,10 +22,12 @@ func newActor(s settings) (http.Handler, func(), error) {
 	server, err := actor.NewServer(engine, func(*actor.Handshake) (actor.Receiver, error) {
 		return &session{everyone: everyone}, nil
 	}, actor.ServerConfig{
-		MaxMessageBytes: maxMessage,
-		Deflate:         s.compression(),
-		Readiness:       s.wake(),
-		Mailbox:         s.mailbox(),
+		ConnConfig: actor.ConnConfig{
+			MaxMessageBytes: maxMessage,
+			Deflate:         s.compression(),
+			Readiness:       s.wake(),
+			Mailbox:         s.mailbox(),
+		},
 	})
 	if err != nil {
 		return nil, nil, err

@@ -40,7 +40,7 @@ func startEcho(t *testing.T) (url string) {
 	}
 	srv, err := actor.NewServer(engine,
 		func(*actor.Handshake) (actor.Receiver, error) { return &echo{}, nil },
-		actor.ServerConfig{MaxMessageBytes: messageLimit})
+		actor.ServerConfig{ConnConfig: actor.ConnConfig{MaxMessageBytes: messageLimit}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,227 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	hollywood "github.com/anthdm/hollywood/actor"
+	"go.uber.org/zap"
+
+	"github.com/tandem-ws/tandem/split"
+	"github.com/tandem-ws/tandem/wscore"
+)
+
+// host is what connections share, and where they are known: a [Server] has
+// one. It knows nothing of how their streams came about.
+type host struct {
+	engine  *Engine
+	role    wscore.Role
+	config  ConnConfig
+	halves  split.Config
+	wheel   wheel
+	flusher flusher
+	watch   flushWatch
+
+	mu       sync.Mutex
+	conns    map[string]*Conn
+	admitted int // open connections and those about to open
+	draining bool
+	cut      bool           // a shutdown has run out of time
+	live     sync.WaitGroup // admitted connections with a part that has not ended
+}
+
+// init makes a host whose settings have their defaults.
+func (h *host) init(engine *Engine, role wscore.Role, config ConnConfig) error {
+	switch {
+	case contextLayoutError != nil:
+		return contextLayoutError
+	case engine == nil:
+		return &ConfigError{Field: "engine", Value: nil, Range: "an engine"}
+	}
+	halves, err := config.halves()
+	if err != nil {
+		return err
+	}
+	collectDeadLetters(engine)
+	h.engine, h.role, h.config, h.halves, h.conns = engine, role, config, halves, make(map[string]*Conn)
+	return nil
+}
+
+func (h *host) pool() *split.Pool { return h.halves.Pool }
+
+// admit reserves one of at most that many places for a connection, before its
+// session is made.
+func (h *host) admit(most int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.draining:
+		return ErrDraining
+	case h.admitted >= most:
+		return ErrTooManyConnections
+	}
+	h.admitted++
+	h.live.Add(1)
+	return nil
+}
+
+// attach makes a connection of a stream whose handshake is done.
+func (h *host) attach(stream net.Conn, early []byte, answer wscore.Answer, receiver Receiver) (*Conn, error) {
+	reader, writer, err := split.New(h.role, &h.halves, answer.Deflate)
+	if err != nil {
+		_ = stream.Close()
+		return nil, err
+	}
+	c := &Conn{host: h, number: connCount.Add(1), subprotocol: answer.Subprotocol, opened: time.Since(epoch)}
+	c.parts.Store(3)
+	c.name()
+	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &h.wheel.now
+	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(h.config.InboundBytes), int64(h.config.InboundMessages)
+	c.writer.conn, c.writer.half = c, writer
+	c.session.conn, c.session.receiver = c, receiver
+	initContext(&c.session.context, h.engine, c.session.PID(), receiver)
+	c.transport, err = h.config.Readiness.Attach(stream, early, &c.reader)
+	if err != nil {
+		reader.Discard()
+		writer.Shut()
+		_ = stream.Close()
+		return nil, &split.TransportError{Operation: "attach", Err: err}
+	}
+	writer.Bind(c.transport)
+	writer.OnFull(&c.writer)
+
+	h.config.Observer.ConnectionOpened(c.readiness()) // before anybody can close it
+	c.startHeartbeat()
+	h.engine.SpawnProc(&c.session)
+	// Nobody knew the connection up to here. Its end, which may come at once,
+	// waits for this lock before it forgets what is put down now.
+	h.mu.Lock()
+	draining, cut := h.draining, h.cut
+	h.conns[c.id] = c
+	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
+		c.session.post(envelope{message: first, sender: internal})
+	}
+	h.mu.Unlock()
+	h.config.Logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
+	c.transport.Start()
+	if draining {
+		c.drain() // it was admitted before the shutdown began
+	}
+	if cut {
+		c.end()
+	}
+	return c, nil
+}
+
+func (c *Conn) drain() {
+	c.begin(closeRequest{cause: CauseDrain, order: afterQueued, code: wscore.CloseGoingAway, reason: "server is shutting down"})
+}
+
+// readiness names what wakes the connection's reader.
+func (c *Conn) readiness() string {
+	if kind, ok := c.transport.(fmt.Stringer); ok {
+		return kind.String()
+	}
+	return c.host.config.Readiness.String()
+}
+
+// forget takes an ended connection out of the host.
+func (h *host) forget(c *Conn) {
+	h.wheel.remove(&c.beat.entry)
+	h.mu.Lock()
+	delete(h.conns, c.id)
+	h.mu.Unlock()
+}
+
+// leave gives up an admitted connection's place. A session that is stuck keeps
+// it, so that there are never more of those than connections allowed.
+func (h *host) leave() {
+	h.mu.Lock()
+	h.admitted--
+	h.mu.Unlock()
+	h.live.Done()
+}
+
+// refuseMessage reports a message to a connection's PID that cannot be taken.
+func (h *host) refuseMessage(pid *PID, message any, sender *PID) {
+	h.config.Observer.MessageRefused()
+	h.engine.BroadcastEvent(hollywood.DeadLetterEvent{Target: pid, Message: message, Sender: sender})
+}
+
+// recovered reports a panic in user code or in one of our own processes.
+func (h *host) recovered(part string, c *Conn, value any) {
+	h.config.Observer.Panicked(part)
+	fields := []zap.Field{zap.String("part", part), zap.Any("panic", value), zap.ByteString("stack", debug.Stack())}
+	if c != nil {
+		fields = append(fields, zap.String("connection", c.id))
+	}
+	h.config.Logger.Error("websocket panic", fields...)
+}
+
+// produce makes a session by the user's function and survives it.
+func (h *host) produce(newSession func() (Receiver, error)) (receiver Receiver, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.recovered("producer", nil, v)
+			receiver, err = nil, ErrSessionPanic
+		}
+	}()
+	receiver, err = newSession()
+	if err == nil && receiver == nil {
+		err = errNoReceiver
+	}
+	return receiver, err
+}
+
+var errNoReceiver = errors.New("websocket: session producer returned neither a receiver nor an error")
+
+// conn returns the open connection with that id, or nil.
+func (h *host) conn(id string) *Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conns[id]
+}
+
+func (h *host) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
+}
+
+// shutdown admits nobody any more, closes every open connection behind what is
+// queued for it, and waits until all have ended, or cuts them off with the
+// context's end.
+func (h *host) shutdown(ctx context.Context) error {
+	h.mu.Lock()
+	h.draining = true
+	conns := make([]*Conn, 0, len(h.conns))
+	for _, c := range h.conns {
+		conns = append(conns, c)
+	}
+	h.mu.Unlock()
+	for _, c := range conns {
+		c.drain()
+	}
+	ended := make(chan struct{})
+	go func() {
+		h.live.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	h.cut = true
+	h.mu.Unlock()
+	for _, c := range conns {
+		c.end()
+	}
+	return ctx.Err()
+}
