@@ -103,7 +103,9 @@ func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
 }
 
 // LimitError says which time limit of [ConnConfig] ended a connection.
-type LimitError struct{ Field string }
+type LimitError struct {
+	Field string // such as "IdleTimeout"
+}
 
 // Error names the limit.
 func (e *LimitError) Error() string { return "websocket: connection reached " + e.Field }

@@ -6,7 +6,9 @@ import (
 )
 
 // Opened is the first message about the connection that a session receives.
-type Opened struct{ Conn *Conn }
+type Opened struct {
+	Conn *Conn // may be kept and used by any goroutine
+}
 
 // Message is a text or binary message from the peer. It is borrowed until
 // Receive returns: after that neither the Message nor its bytes may be used.

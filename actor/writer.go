@@ -19,8 +19,8 @@ type (
 	SendBinary []byte
 	// CloseConn closes the connection; see [Conn.Close].
 	CloseConn struct {
-		Code   CloseCode
-		Reason string
+		Code   CloseCode // one that may be sent, such as 1000 or 4000 to 4999; 1005 for none
+		Reason string    // at most 123 bytes of UTF-8
 	}
 )
 

@@ -37,8 +37,8 @@ var ErrAlreadyRegistered = errors.New("metrics: already registered")
 // RegistrationError is a collector that its registerer did not take. No metric
 // of it is registered then.
 type RegistrationError struct {
-	Namespace string
-	Err       error // the registerer's own words
+	Namespace string // the prefix of the metrics' names
+	Err       error  // the registerer's own words
 }
 
 // Error names the namespace and the registerer's reason, and says what helps

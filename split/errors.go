@@ -6,7 +6,7 @@ import "github.com/tandem-ws/tandem/wscore"
 // message's buffer has been released. All values are the variables of this
 // package, but for a wait that its context ended ([Writer.SendContext]).
 type SendError struct {
-	Text string
+	Text string           // what happened, in words
 	Code wscore.CloseCode // the close code that is due, 0 if the connection goes on
 	Err  error            // of the context that ended the wait, else nil
 }
@@ -36,7 +36,7 @@ var (
 // go on.
 type TransportError struct {
 	Operation string // "read" or "write"
-	Err       error
+	Err       error  // the stream's own
 }
 
 // Error names the operation and what went wrong.

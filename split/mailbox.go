@@ -35,7 +35,10 @@ type Mailbox struct {
 // burst that the stream would take is not the peer's fault. It is called on
 // the sender's goroutine with no lock held, and does nothing unless it holds
 // the right to write and is not writing.
-type Relief interface{ Relieve() }
+type Relief interface {
+	// Relieve writes what the stream takes without waiting.
+	Relieve()
+}
 
 // entry is a message in a mailbox.
 type entry struct {

@@ -19,9 +19,10 @@ type Observer interface {
 	// FramesDropped reports frames that were accepted or offered and will never
 	// be sent.
 	FramesDropped(reason DropReason, frames int)
-	// BufferAcquired and BufferReleased report pool traffic by size class; the
-	// class is a payload capacity in bytes, 0 for buffers above the largest.
+	// BufferAcquired reports a buffer taken from the pool by size class: a
+	// payload capacity in bytes, 0 for buffers above the largest.
 	BufferAcquired(class int)
+	// BufferReleased reports one that was given back.
 	BufferReleased(class int)
 }
 

@@ -42,7 +42,7 @@ const (
 
 // Event is what a [Reader] found.
 type Event struct {
-	Kind      EventKind
+	Kind      EventKind        // which of the fields below count
 	Buffer    *Buffer          // of a Message
 	Payload   []byte           // of a Ping or Pong; valid until the next call
 	Code      wscore.CloseCode // of a Close

@@ -16,7 +16,7 @@ import (
 // clients may take for ever over their head; once the connection is upgraded
 // none of that server's deadlines apply to it.
 type Upgrade struct {
-	Request *http.Request
+	Request *http.Request // as the HTTP handler got it
 	check   wscore.RequestCheck
 }
 

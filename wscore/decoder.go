@@ -25,6 +25,7 @@ const (
 // Event is what a [Decoder] found. Payload lies in the bytes given to
 // [Decoder.Decode], unmasked in place: it is valid as long as they are.
 type Event struct {
+	// Kind says what was found and which of the fields below count.
 	Kind EventKind
 	// Opcode is the message's type for Data (OpText or OpBinary, also in its
 	// continuation frames) and the frame's opcode otherwise.

@@ -71,8 +71,13 @@ func (c DeflateConfig) WithDefaults() (DeflateConfig, error) {
 // DeflateParams is what both sides agreed on, seen from this side. The zero
 // value means that messages are not compressed.
 type DeflateParams struct {
-	Agreed                            bool
-	SendTakeover, ReceiveTakeover     bool
+	// Agreed says that messages may be compressed at all.
+	Agreed bool
+	// SendTakeover and ReceiveTakeover say whether a direction keeps its window
+	// from message to message.
+	SendTakeover, ReceiveTakeover bool
+	// SendWindowBits and ReceiveWindowBits are the windows' sizes as powers of
+	// two, 8 to 15; 15 means 32 KiB.
 	SendWindowBits, ReceiveWindowBits int
 
 	limited bool // the client limited our window, so the answer must name it

@@ -92,6 +92,7 @@ func (z *Deflater) prepare(windowBits int) (err error) {
 // sink is an io.Writer that appends.
 type sink struct{ bytes []byte }
 
+// Write appends p and never fails.
 func (s *sink) Write(p []byte) (int, error) {
 	s.bytes = append(s.bytes, p...)
 	return len(p), nil

@@ -102,7 +102,7 @@ func local(section, text string) *ProtocolError {
 // and the range, and is returned before anything starts.
 type ConfigError struct {
 	Field string // such as "MaxFrame" or "Buffers.Read"
-	Value any
+	Value any    // what was set
 	Range string // in words, with the unit where there is one
 }
 

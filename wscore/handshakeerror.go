@@ -8,7 +8,7 @@ import "fmt"
 type HandshakeError struct {
 	Side   Side   // who broke the rule
 	Clause string // where the rule stands, such as "RFC 6455 4.2.1"
-	Status int
+	Status int    // of HTTP, as said above
 	Text   string // what is wrong in words; the body of the answer
 	Reason string // a short name for metrics, such as "origin"
 }

@@ -125,6 +125,7 @@ type twoReaders struct {
 	second *strings.Reader
 }
 
+// Read reads the second once the first is empty.
 func (t *twoReaders) Read(p []byte) (int, error) {
 	if t.first.Len() > 0 {
 		return t.first.Read(p)
@@ -132,6 +133,7 @@ func (t *twoReaders) Read(p []byte) (int, error) {
 	return t.second.Read(p)
 }
 
+// ReadByte is Read for one byte.
 func (t *twoReaders) ReadByte() (byte, error) {
 	if t.first.Len() > 0 {
 		return t.first.ReadByte()

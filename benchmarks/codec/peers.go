@@ -75,6 +75,7 @@ type gwsEcho struct {
 	failed error
 }
 
+// OnMessage sends the message back and keeps the last error.
 func (h *gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	if err := c.WriteMessage(m.Opcode, m.Bytes()); err != nil {
 		h.failed = err
@@ -207,9 +208,16 @@ type hijack struct {
 
 func newHijack(stream *Stream) *hijack { return &hijack{stream, http.Header{}} }
 
-func (h *hijack) Header() http.Header         { return h.header }
+// Header returns a header that nobody reads.
+func (h *hijack) Header() http.Header { return h.header }
+
+// Write throws p away.
 func (h *hijack) Write(p []byte) (int, error) { return len(p), nil }
-func (h *hijack) WriteHeader(int)             {}
+
+// WriteHeader does nothing.
+func (h *hijack) WriteHeader(int) {}
+
+// Hijack gives the stream away, with buffers of net/http's size.
 func (h *hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.stream, bufio.NewReadWriter(bufio.NewReaderSize(h.stream, 4096), bufio.NewWriterSize(h.stream, 4096)), nil
 }

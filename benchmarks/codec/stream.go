@@ -62,10 +62,20 @@ func (s *Stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close and the rest of net.Conn do nothing.
-func (s *Stream) Close() error                     { return nil }
-func (s *Stream) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (s *Stream) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (s *Stream) SetDeadline(time.Time) error      { return nil }
-func (s *Stream) SetReadDeadline(time.Time) error  { return nil }
+// Close does nothing, as the rest of net.Conn.
+func (s *Stream) Close() error { return nil }
+
+// LocalAddr returns no address in particular.
+func (s *Stream) LocalAddr() net.Addr { return &net.TCPAddr{} }
+
+// RemoteAddr returns no address in particular.
+func (s *Stream) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// SetDeadline does nothing: no call waits.
+func (s *Stream) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing.
+func (s *Stream) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing.
 func (s *Stream) SetWriteDeadline(time.Time) error { return nil }

@@ -175,6 +175,7 @@ func (p *process) report(gc bool) (debugReport, error) {
 // head keeps the first 4 KiB that a server complains.
 type head struct{ to *bytes.Buffer }
 
+// Write keeps what there is room for and never fails.
 func (t *head) Write(p []byte) (int, error) {
 	if room := 4<<10 - t.to.Len(); room > 0 {
 		t.to.Write(p[:min(room, len(p))])

@@ -12,6 +12,7 @@ import (
 
 type echo struct{ conn *actor.Conn }
 
+// Receive is called with one message at a time.
 func (e *echo) Receive(c *actor.Context) {
 	switch m := c.Message().(type) {
 	case actor.Opened:

@@ -53,6 +53,7 @@ type session struct {
 	everyone *actor.Topic
 }
 
+// Receive sends each message back, or to everyone.
 func (s *session) Receive(c *actor.Context) {
 	switch m := c.Message().(type) {
 	case actor.Opened:

@@ -60,6 +60,7 @@ type readAfter struct {
 	net.Conn
 }
 
+// Read returns those bytes before anything from the connection.
 func (s readAfter) Read(p []byte) (int, error) {
 	if s.early.Len() > 0 {
 		return s.early.Read(p)

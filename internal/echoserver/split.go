@@ -61,6 +61,8 @@ const (
 	flushBytes  = 256 << 10
 )
 
+// Fill reads for the reader; once the connection is ending, what arrives is
+// read and thrown away.
 func (e *halves) Fill(source io.Reader) error {
 	if !e.ending {
 		return e.reader.Fill(source)
@@ -73,6 +75,7 @@ func (e *halves) Fill(source io.Reader) error {
 	return err
 }
 
+// Drain echoes what has been read, in batches that the mailbox holds.
 func (e *halves) Drain(err error) split.Verdict {
 	if err != nil {
 		_ = e.reader.End(err)

@@ -144,6 +144,7 @@ func (g *gobwas) write(frames <-chan []byte) {
 
 type sliceWriter []byte
 
+// Write appends p and never fails.
 func (w *sliceWriter) Write(p []byte) (int, error) {
 	*w = append(*w, p...)
 	return len(p), nil
@@ -191,6 +192,7 @@ func (p *packer) again(compressed []byte) ([]byte, error) {
 // byteSource reads a slice; ReadByte keeps the inflater from buffering it.
 type byteSource []byte
 
+// Read takes bytes off the slice.
 func (s *byteSource) Read(p []byte) (int, error) {
 	if len(*s) == 0 {
 		return 0, io.EOF
@@ -200,6 +202,7 @@ func (s *byteSource) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// ReadByte takes one byte off the slice.
 func (s *byteSource) ReadByte() (byte, error) {
 	if len(*s) == 0 {
 		return 0, io.EOF

@@ -31,18 +31,21 @@ func serveGWS(s settings) error {
 	})
 }
 
+// OnOpen joins the connection to the others, if there is a broadcast.
 func (h *gwsHandler) OnOpen(c *gws.Conn) {
 	if h.everyone != nil {
 		h.everyone.add(c)
 	}
 }
 
+// OnClose takes it out again.
 func (h *gwsHandler) OnClose(c *gws.Conn, _ error) {
 	if h.everyone != nil {
 		h.everyone.remove(c)
 	}
 }
 
+// OnMessage sends the message back, or to everyone.
 func (h *gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer func() { _ = m.Close() }()
 	if h.everyone == nil {
