@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tandem-ws/tandem/internal/debugpage"
 	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
 )
@@ -55,7 +56,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, "echoserver:", err)
 			return 2
 		}
-		go func() { _ = newHTTPServer(debugHandler()).Serve(debugListener) }()
+		go func() { _ = newHTTPServer(debugpage.Handler()).Serve(debugListener) }()
 	}
 	server := newHTTPServer(handler)
 	if s.tls {

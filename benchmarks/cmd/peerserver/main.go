@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tandem-ws/tandem/internal/debugpage"
 )
 
 // maxMessage bounds what a peer accepts; the largest message that is sent is
@@ -54,7 +56,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil && s.debug != "" {
 		var listener net.Listener
 		if listener, err = net.Listen("tcp", s.debug); err == nil {
-			go func() { failed <- newHTTPServer(debugHandler()).Serve(listener) }()
+			go func() { failed <- newHTTPServer(debugpage.Handler()).Serve(listener) }()
 		}
 	}
 	if err != nil {

@@ -1,4 +1,7 @@
-package main
+// Package debugpage shows what a server under test uses: memory, goroutines and
+// profiles. The echo server and its peers in the benchmarks answer alike, so
+// that what is measured of them compares.
+package debugpage
 
 import (
 	"encoding/json"
@@ -8,9 +11,10 @@ import (
 	"runtime/debug"
 )
 
-// debugHandler answers GET /debug as Tandem's echo server does: memory
-// statistics as JSON, with ?gc=1 after garbage was given back.
-func debugHandler() http.Handler {
+// Handler answers GET /debug with memory statistics and the goroutine count as
+// JSON; with ?gc=1 garbage is collected and given back first. The profiles of
+// net/http/pprof are under /debug/pprof/.
+func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("gc") == "1" {
