@@ -43,6 +43,8 @@ type twinPolled struct {
 	worker  *twinWorker
 }
 
+func (t *twinPolled) late() { t.worker.Late() }
+
 type twinLoop struct {
 	monitor *twinMonitor
 	shift   twinShift
@@ -125,7 +127,7 @@ func (m *twinMonitor) visit(l *twinLoop, seen *loopSeen) (active bool) {
 	}
 	if atWork && state == seen.state && l.shift.state.CompareAndSwap(state, state+1) {
 		l.monitor.model.spawn("loop", l.loop)
-		t.worker.Late()
+		t.late()
 		state++
 	}
 	seen.state = state

@@ -46,7 +46,8 @@ type parkedTransport struct {
 	resumed atomic.Pointer[chan struct{}] // made by the first pause or Resume
 	heard   int64                         // when Drain was last called; 0 for never
 	closed  atomic.Bool
-	timed   bool // a write deadline may be set, also by who had the stream before; for who writes
+	remote  net.Addr // of the peer, where the connection does not know it
+	timed   bool     // a write deadline may be set, also by who had the stream before; for who writes
 }
 
 func (t *parkedTransport) Start() { go t.start() }
@@ -211,7 +212,15 @@ func (t *parkedTransport) Close() error {
 	return t.conn.Close()
 }
 
-func (t *parkedTransport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
+func (t *parkedTransport) RemoteAddr() net.Addr {
+	if t.remote != nil {
+		return t.remote
+	}
+	return t.conn.RemoteAddr()
+}
+
+// SetRemoteAddr says what the peer's address is. It is called before Start.
+func (t *parkedTransport) SetRemoteAddr(remote net.Addr) { t.remote = remote }
 
 // byteWaiter waits in a read of one byte, which works for TLS and every other
 // stream. Between frames that byte is always the first of a header, so reading

@@ -261,7 +261,7 @@ func TestCloseWriteLeavesTheOtherDirectionOpen(t *testing.T) {
 func TestParkedTransportKnowsItsPeer(t *testing.T) {
 	onEveryStream(t, func(t *testing.T, server, _ net.Conn) {
 		h := park(t, server, "", nil)
-		equal(t, "address", h.RemoteAddr(), server.RemoteAddr())
+		equal(t, "address", h.RemoteAddr().String(), server.RemoteAddr().String())
 		_ = h.Close()
 	})
 	equal(t, "name", Parked{}.String(), "parked")

@@ -3,6 +3,7 @@ package split
 import (
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -56,7 +57,7 @@ func (p *Poller) Attach(conn net.Conn, early []byte, handler Handler) (Transport
 	if err != nil {
 		return nil, err
 	}
-	t := &polled{descriptor: descriptor, remote: remote, handler: handler, early: early}
+	t := &polled{descriptor: descriptor, remote: addrPort(remote), handler: handler, early: early}
 	t.worker, _ = handler.(Worker)
 	loop := &p.loops[p.next.Add(1)%uint32(p.monitor.open.Load())]
 	t.loop.Store(loop)
@@ -74,17 +75,8 @@ func detach(conn *net.TCPConn) (descriptor int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		var result uintptr
-		result, _, errno = syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0)
-		descriptor = int(result)
-	})
-	switch {
-	case err != nil:
+	if descriptor, err = duplicate(raw); err != nil {
 		return -1, err
-	case errno != 0:
-		return -1, os.NewSyscallError("fcntl", errno)
 	}
 	if err := conn.Close(); err != nil {
 		_ = syscall.Close(descriptor)
@@ -97,9 +89,9 @@ func detach(conn *net.TCPConn) (descriptor int, err error) {
 type polled struct {
 	loop       atomic.Pointer[pollLoop]
 	descriptor int
-	remote     net.Addr
-	handler    Handler
-	worker     Worker // the handler, if it is one
+	remote     netip.AddrPort
+	handler    Handler // another one after a handshake; changed on the loop under mu
+	worker     Worker  // the handler, if it is one
 
 	// uses counts system calls in flight; its top bit is set once the
 	// connection is closed. The descriptor is closed with the last of them, so
@@ -190,7 +182,10 @@ func (t *polled) CloseWrite() error {
 }
 
 // RemoteAddr returns the address of the peer.
-func (t *polled) RemoteAddr() net.Addr { return t.remote }
+func (t *polled) RemoteAddr() net.Addr { return netAddr(t.remote) }
+
+// SetRemoteAddr says what the peer's address is. It is called before Start.
+func (t *polled) SetRemoteAddr(remote net.Addr) { t.remote = addrPort(remote) }
 
 // Read reads the descriptor once, for the handler.
 func (t *polled) Read(p []byte) (int, error) { return socketRead(t.descriptor, p) }
@@ -258,8 +253,12 @@ func (t *polled) ready(events uint32) {
 			t.wakeWriter()
 		})
 	}
-	if events&^syscall.EPOLLOUT != 0 && t.started && !t.paused && !t.stopped {
+	switch {
+	case events&^syscall.EPOLLOUT == 0:
+	case t.started && !t.paused && !t.stopped:
 		t.fill()
+	default:
+		t.watchReading(false)
 	}
 }
 
@@ -288,11 +287,15 @@ func (t *polled) drain(err error) {
 func (t *polled) follow(verdict Verdict) {
 	t.paused = verdict == Pause
 	t.stopped = t.stopped || verdict == Stop
+	if t.paused && t.workDue && t.reading && !t.stopped {
+		return // most such pauses end with the work; if bytes come before that, the watch ends then
+	}
 	t.watchReading(!t.paused && !t.stopped && len(t.early) == 0)
 }
 
 // run does what was asked for. It runs on the loop.
 func (t *polled) run(tasks task) {
+	begins := tasks&(taskStart|taskClose) != 0 && t.adopt()
 	if tasks&taskClose != 0 {
 		if !t.stopped {
 			t.stopped = true
@@ -302,7 +305,12 @@ func (t *polled) run(tasks task) {
 	}
 	if tasks&taskStart != 0 {
 		t.started = true
-		if len(t.early) == 0 {
+		switch {
+		case len(t.early) > 0:
+			t.paused = false
+		case begins:
+			t.drain(nil)
+		default:
 			t.follow(Park)
 		}
 	}

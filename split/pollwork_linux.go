@@ -135,7 +135,7 @@ func (m *pollMonitor) visit(l *pollLoop, seen *loopSeen) (active bool) {
 	}
 	if atWork && state == seen.state && l.shift.state.CompareAndSwap(state, state+1) {
 		go l.loop()
-		t.worker.Late()
+		t.late()
 		state++
 	}
 	seen.state = state

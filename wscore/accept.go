@@ -87,19 +87,10 @@ func (c *Conn) accept(options AcceptOptions, maxFields int) error {
 	if err != nil {
 		return err
 	}
-	request := Request{Fields: parser.fields}
-	request.method, request.target, request.version = parser.startLine()
+	var request Request
 	var check RequestCheck
-	major, minor := httpVersion(request.version)
-	check.Line(string(request.method), major, minor)
-	for i := range request.Len() {
-		check.Field(request.At(i))
-	}
-	if err := check.Verify(); err != nil {
+	if err := request.judge(parser, &check); err != nil {
 		return err
-	}
-	if len(request.target) == 0 || request.target[0] != '/' || !visible(request.target) {
-		return ErrTargetForm
 	}
 	if !originAllowed(&request, options.CheckOrigin) {
 		return ErrOrigin
@@ -276,6 +267,8 @@ func statusText(status int) string {
 		return "Not Found"
 	case 405:
 		return "Method Not Allowed"
+	case 408:
+		return "Request Timeout"
 	case 426:
 		return "Upgrade Required"
 	case 429:

@@ -40,6 +40,7 @@ var (
 	ErrHeadTooLarge        = refused("4.1", 431, "head_too_large", "HTTP head is too large")
 	ErrTooManyHeaderFields = refused("4.1", 431, "too_many_fields", "HTTP head has too many fields")
 	ErrHandshakeEnded      = refused("4.1", 0, "ended", "stream ended inside the handshake")
+	ErrHandshakeTimeout    = refused("4.1", 408, "timeout", "the handshake took too long")
 	ErrTargetForm          = refused("4.1", 400, "target", "request target must begin with a slash and hold visible ASCII only")
 )
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/tandem-ws/tandem/actor"
@@ -10,10 +9,10 @@ import (
 )
 
 // newActor echoes with the whole stack: a session behind both halves.
-func newActor(s settings) (http.Handler, func(), error) {
+func newActor(s settings) (service, error) {
 	engine, err := actor.NewEngine()
 	if err != nil {
-		return nil, nil, err
+		return service{}, err
 	}
 	var everyone *actor.Topic
 	if s.broadcast {
@@ -30,13 +29,13 @@ func newActor(s settings) (http.Handler, func(), error) {
 		},
 	})
 	if err != nil {
-		return nil, nil, err
+		return service{}, err
 	}
-	return server, func() {
+	return service{handler: server, stop: func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = server.Shutdown(ctx) // what is left after that ends with the process
-	}, nil
+	}}, nil
 }
 
 // mailbox is the default one, but a peer that does not keep up with its own

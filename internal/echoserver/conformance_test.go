@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"net/http/httptest"
+	"crypto/tls"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -13,24 +14,48 @@ import (
 // Every engine passes every case strictly, compression included. The long
 // groups run shortened unless TANDEM_CONFORMANCE is "full".
 func TestServersConform(t *testing.T) {
+	certificate, err := selfSigned()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range []settings{
 		{engine: "core"},
-		{engine: "split", readiness: "poll"},
-		{engine: "split", readiness: "park"},
-		{engine: "actor", readiness: "poll"},
-		{engine: "actor", readiness: "park"},
+		{engine: "split", readiness: "poll", listener: "http"},
+		{engine: "split", readiness: "park", listener: "http"},
+		{engine: "split", readiness: "poll", listener: "own"},
+		{engine: "split", readiness: "park", listener: "own"},
+		{engine: "actor", readiness: "poll", listener: "http"},
+		{engine: "actor", readiness: "park", listener: "http"},
+		{engine: "actor", readiness: "poll", listener: "own"},
+		{engine: "actor", readiness: "park", listener: "own"},
+		{engine: "actor", readiness: "poll", listener: "own", tls: true},
 	} {
 		s.deflate = true
-		name := strings.TrimSuffix(s.engine+"-"+s.readiness, "-")
+		name := strings.TrimRight(s.engine+"-"+s.readiness+"-"+s.listener, "-")
+		if s.tls {
+			name += "-tls"
+		}
 		t.Run(name, func(t *testing.T) {
-			handler, stop, err := engines[s.engine](s)
+			made, err := engines[s.engine](s)
 			if err != nil {
 				t.Fatal(err)
 			}
-			web := httptest.NewServer(handler)
-			defer web.Close()
-			defer stop()
-			target := conformance.ServerAt(name, strings.TrimPrefix(web.URL, "http://"))
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			var config *tls.Config
+			if s.tls {
+				config = certificate
+			}
+			go func() { ended <- s.serve(made, listener, config) }()
+			defer func() {
+				made.stop()
+				_ = listener.Close()
+				<-ended
+			}()
+			target := conformance.ServerAt(name, listener.Addr().String())
 			report := conformance.Run(context.Background(), target, conformance.Options{Short: os.Getenv("TANDEM_CONFORMANCE") != "full"})
 			t.Log("\n" + report.Summary())
 			if err := report.Strict(); err != nil {

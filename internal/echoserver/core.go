@@ -12,16 +12,16 @@ import (
 )
 
 // newCore echoes with a synchronous wscore.Conn and a goroutine a connection.
-func newCore(s settings) (http.Handler, func(), error) {
+func newCore(s settings) (service, error) {
 	options := wscore.Options{Limits: wscore.Limits{MaxMessage: maxMessage}, Deflate: s.compression()}
 	if options.Deflate != nil {
 		config, err := options.Deflate.WithDefaults()
 		if err != nil {
-			return nil, nil, err
+			return service{}, err
 		}
 		options.Deflate = &config
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return service{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		stream, early, agreed, ok := accept(w, r, options.Deflate)
 		if !ok {
 			return
@@ -32,7 +32,7 @@ func newCore(s settings) (http.Handler, func(), error) {
 			defer func() { _ = stream.Close() }()
 			echoCore(stream, early, options)
 		}()
-	}), func() {}, nil
+	}), stop: func() {}}, nil
 }
 
 func echoCore(stream net.Conn, early []byte, options wscore.Options) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -25,8 +26,16 @@ const maxMessage = 16<<20 + 64<<10
 
 // settings are the flags.
 type settings struct {
-	addr, engine, readiness, debug string
-	broadcast, deflate, tls        bool
+	addr, engine, readiness, listener, debug string
+	broadcast, deflate, tls                  bool
+}
+
+// service is an engine: its handshakes come through net/http, or through the
+// kit's own listener if it has one.
+type service struct {
+	handler http.Handler
+	serve   func(net.Listener, *tls.Config) error // nil for none; the config is nil without TLS
+	stop    func()
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -40,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "echoserver:", err)
 		return 2
 	}
-	handler, stop, err := engines[s.engine](s)
+	service, err := engines[s.engine](s)
 	if err != nil {
 		fmt.Fprintln(stderr, "echoserver:", err)
 		return 2
@@ -58,23 +67,34 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		go func() { _ = newHTTPServer(debugpage.Handler()).Serve(debugListener) }()
 	}
-	server := newHTTPServer(handler)
+	var config *tls.Config
 	if s.tls {
-		if server.TLSConfig, err = selfSigned(); err != nil {
+		if config, err = selfSigned(); err != nil {
 			fmt.Fprintln(stderr, "echoserver:", err)
 			return 2
 		}
-		go func() { _ = server.ServeTLS(listener, "", "") }()
-	} else {
-		go func() { _ = server.Serve(listener) }()
 	}
+	go func() { _ = s.serve(service, listener, config) }()
 	fmt.Fprintln(stdout, "ready")
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	<-interrupted
 	_ = listener.Close()
-	stop()
+	service.stop()
 	return 0
+}
+
+// serve serves the listener as -listener says.
+func (s settings) serve(service service, listener net.Listener, config *tls.Config) error {
+	if s.listener == "own" && service.serve != nil {
+		return service.serve(listener, config)
+	}
+	server := newHTTPServer(service.handler)
+	if config == nil {
+		return server.Serve(listener)
+	}
+	server.TLSConfig = config
+	return server.ServeTLS(listener, "", "")
 }
 
 func newHTTPServer(handler http.Handler) *http.Server {
@@ -87,6 +107,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:9001", "address to listen on")
 	flags.StringVar(&s.engine, "engine", "actor", "layer that echoes: core, split or actor")
 	flags.StringVar(&s.readiness, "readiness", "poll", "what wakes split and actor: poll (epoll, Linux) or park")
+	flags.StringVar(&s.listener, "listener", "own", "who performs the handshakes of split and actor: own or http (net/http)")
 	flags.StringVar(&s.debug, "debug", "", "address of GET /debug and /debug/pprof, none if empty")
 	flags.BoolVar(&s.broadcast, "broadcast", false, "send every message to every connection (engine actor)")
 	flags.BoolVar(&s.deflate, "deflate", false, "agree to permessage-deflate, with context takeover where offered")
@@ -101,6 +122,8 @@ func parse(args []string) (settings, error) {
 		return s, fmt.Errorf("-engine is %q, allowed is core, split or actor", s.engine)
 	case s.readiness != "park" && s.readiness != "poll":
 		return s, fmt.Errorf("-readiness is %q, allowed is poll or park", s.readiness)
+	case s.listener != "own" && s.listener != "http":
+		return s, fmt.Errorf("-listener is %q, allowed is own or http", s.listener)
 	case s.broadcast && s.engine != "actor":
 		return s, errors.New("-broadcast needs -engine actor")
 	}
@@ -124,8 +147,8 @@ func (s settings) wake() split.Readiness {
 	return split.NewReadiness()
 }
 
-// engines make the handler of each layer, and what ends it.
-var engines = map[string]func(settings) (http.Handler, func(), error){
+// engines make the service of each layer.
+var engines = map[string]func(settings) (service, error){
 	"core":  newCore,
 	"split": newSplit,
 	"actor": newActor,

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -11,33 +13,67 @@ import (
 )
 
 // newSplit echoes with the two halves and no actors.
-func newSplit(s settings) (http.Handler, func(), error) {
+func newSplit(s settings) (service, error) {
 	config, err := split.Config{
 		Limits:  wscore.Limits{MaxMessage: maxMessage},
 		Deflate: s.compression(),
 	}.WithDefaults()
 	if err != nil {
-		return nil, nil, err
+		return service{}, err
 	}
 	readiness := s.wake()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		stream, early, agreed, ok := accept(w, r, config.Deflate)
-		if !ok {
-			return
-		}
-		reader, writer, err := split.New(wscore.Server, &config, agreed)
-		if err != nil {
-			_ = stream.Close()
-			return
-		}
-		e := &halves{reader: reader, writer: writer}
-		if e.transport, err = readiness.Attach(stream, early, e); err != nil {
-			_ = stream.Close()
-			return
-		}
-		writer.Bind(e.transport)
-		e.transport.Start()
-	}), func() {}, nil
+	acceptor, err := split.NewAcceptor(split.AcceptConfig{
+		Readiness: readiness,
+		Decide: func(h *split.Handshake) error {
+			agreed := h.Deflate(config.Deflate)
+			e, err := newHalves(&config, agreed)
+			if err != nil {
+				return err
+			}
+			if e.transport, err = h.Accept(wscore.Answer{Deflate: agreed}, e); err != nil {
+				return err
+			}
+			e.begin()
+			return nil
+		},
+	})
+	if err != nil {
+		return service{}, err
+	}
+	return service{
+		handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stream, early, agreed, ok := accept(w, r, config.Deflate)
+			if !ok {
+				return
+			}
+			e, err := newHalves(&config, agreed)
+			if err == nil {
+				e.transport, err = readiness.Attach(stream, early, e)
+			}
+			if err != nil {
+				_ = stream.Close()
+				return
+			}
+			e.begin()
+		}),
+		serve: func(listener net.Listener, config *tls.Config) error {
+			if config == nil {
+				return acceptor.Serve(listener)
+			}
+			return acceptor.ServeTLS(listener, config)
+		},
+		stop: func() { _ = acceptor.Close() },
+	}, nil
+}
+
+func newHalves(config *split.Config, agreed wscore.DeflateParams) (*halves, error) {
+	reader, writer, err := split.New(wscore.Server, config, agreed)
+	return &halves{reader: reader, writer: writer}, err
+}
+
+func (e *halves) begin() {
+	e.writer.Bind(e.transport)
+	e.transport.Start()
 }
 
 // halves is the least that runs two halves: it echoes, and closes as the
