@@ -56,7 +56,13 @@ func (a *Acceptor) serveStreams(listener net.Listener, config *tls.Config) error
 		switch {
 		case err == nil:
 			pause.reset()
-			go a.welcome(conn, config)
+			s := &streamArrival{acceptor: a, conn: conn, raw: conn}
+			s.owner = s
+			if !a.enter(&s.place) {
+				_ = conn.Close()
+				continue
+			}
+			go s.perform(config)
 		case exhausted(err):
 			wait := pause.next()
 			a.config.Observer.AcceptFailed(err, wait)
@@ -113,14 +119,9 @@ type streamArrival struct {
 	deciding atomic.Bool
 }
 
-// welcome performs a handshake.
-func (a *Acceptor) welcome(conn net.Conn, config *tls.Config) {
-	s := &streamArrival{acceptor: a, conn: conn, raw: conn}
-	s.owner = s
-	if !a.enter(&s.place) {
-		_ = conn.Close()
-		return
-	}
+// perform performs a handshake.
+func (s *streamArrival) perform(config *tls.Config) {
+	a, conn := s.acceptor, s.conn
 	defer a.leave(&s.place)
 	_ = conn.SetDeadline(time.Now().Add(a.config.Timeout)) // a stream that has ended fails the read
 	h := a.handshake(s, addrPort(conn.RemoteAddr()))
