@@ -168,23 +168,30 @@ func headerFieldLimit(maxFields int) (int, error) {
 
 // readHead reads a handshake head into the read buffer and parses it as it
 // arrives.
-func (c *Conn) readHead(maxFields int) (*headParser, int, error) {
-	parser := &headParser{maxFields: maxFields}
+func (c *Conn) readHead(maxFields int) (parser *headParser, size int, err error) {
+	parser = &headParser{maxFields: maxFields}
+	size, c.end, err = parser.read(c.stream, c.read, c.end)
+	return parser, size, err
+}
+
+// read reads a head into the buffer, which holds end bytes of it already. It
+// returns the head's length and how many bytes the buffer holds then.
+func (p *headParser) read(stream io.Reader, buffer []byte, end int) (size, held int, err error) {
 	for {
-		size, err := parser.parse(c.read[:c.end])
+		size, err := p.parse(buffer[:end])
 		if err != nil || size > 0 {
-			return parser, size, err
+			return size, end, err
 		}
-		if c.end == len(c.read) {
-			return nil, 0, ErrHeadTooLarge
+		if end == len(buffer) {
+			return 0, end, ErrHeadTooLarge
 		}
-		n, err := readProgress(c.stream, c.read[c.end:])
-		c.end += n
+		n, err := readProgress(stream, buffer[end:])
+		end += n
 		if err == io.EOF {
 			err = ErrHandshakeEnded
 		}
 		if err != nil {
-			return nil, 0, err
+			return 0, end, err
 		}
 	}
 }

@@ -15,8 +15,12 @@ type Response struct {
 	status int
 }
 
-// Status returns the HTTP status code: 101 for every response that a hook sees.
+// Status returns the HTTP status code, 0 if the response had none: 101 for
+// every response that [ConnectOptions].OnResponse sees.
 func (r *Response) Status() int { return r.status }
+
+// Subprotocol returns the subprotocol that the server chose, "" for none.
+func (r *Response) Subprotocol() string { return string(r.Get("Sec-WebSocket-Protocol")) }
 
 // ConnectOptions are the settings of a client's handshake.
 type ConnectOptions struct {
@@ -53,31 +57,21 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 	if err := c.init(stream, Client, buffers, options.Options); err != nil {
 		return nil, "", err
 	}
-	maxFields, err := headerFieldLimit(options.MaxHeaderFields)
-	if err != nil {
-		return nil, "", err
-	}
-	var key [keySize]byte
 	options.Options = c.options
-	request, err := appendRequest(c.write[:0], options, &key)
+	handshake, err := newClientHandshake(c.write[:0], options)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := c.flush(request); err != nil {
+	if err := c.flush(handshake.request); err != nil {
 		return nil, "", err
 	}
-	parser, size, err := c.readHead(maxFields)
+	parser, size, err := c.readHead(handshake.maxFields)
 	if err != nil {
 		return nil, "", err
 	}
-	check := NewResponseCheck(key, options.Subprotocols)
-	check.deflate = c.options.Deflate
 	response := Response{Fields: parser.fields, status: parser.status()}
-	check.Status(response.status)
-	for i := range response.Len() {
-		check.Field(response.At(i))
-	}
-	if err := check.Verify(); err != nil {
+	agreed, err := handshake.Verify(&response)
+	if err != nil {
 		return nil, "", err
 	}
 	if options.OnResponse != nil {
@@ -85,27 +79,30 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 			return nil, "", err
 		}
 	}
-	if err := c.enableDeflate(check.agreed, c.decoder.limits); err != nil {
+	if err := c.enableDeflate(agreed, c.decoder.limits); err != nil {
 		return nil, "", err
 	}
-	subprotocol := string(response.Get("Sec-WebSocket-Protocol"))
 	c.start = size
-	return c, subprotocol, nil
+	return c, response.Subprotocol(), nil
 }
 
-// status reads the status code of a response's first line, 0 if the line is
-// not an HTTP/1.1 status line.
-func (p *headParser) status() int {
+// status reads the status code of a response's first line. It is 0 if the line
+// is not an HTTP/1 status line, and for a 101 before HTTP/1.1, which could not
+// switch protocols.
+func (p *headParser) status() (status int) {
 	version, code, _ := p.startLine()
-	if major, minor := httpVersion(version); major != 1 || minor < 1 || len(code) != 3 {
+	major, minor := httpVersion(version)
+	if major != 1 || len(code) != 3 {
 		return 0
 	}
-	status := 0
 	for _, digit := range code {
 		if digit < '0' || digit > '9' {
 			return 0
 		}
 		status = status*10 + int(digit-'0')
+	}
+	if status == 101 && minor < 1 {
+		return 0
 	}
 	return status
 }

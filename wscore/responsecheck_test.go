@@ -96,3 +96,13 @@ func TestStatusLineOfAnotherProtocolIsNoStatus(t *testing.T) {
 		}
 	}
 }
+
+// A proxy or a refusal may well speak HTTP/1.0; only switching needs more.
+func TestStatusOfOldHTTPIsKnown(t *testing.T) {
+	for line, want := range map[string]int{"HTTP/1.0 200 Connection established": 200, "HTTP/1.0 503 x": 503, "HTTP/0.9 200 x": 0} {
+		p := &headParser{maxFields: MaxHeaderFields}
+		if _, err := p.parse([]byte(line + "\r\n\r\n")); err != nil || p.status() != want {
+			t.Errorf("%q: %v, status %d", line, err, p.status())
+		}
+	}
+}
