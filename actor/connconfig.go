@@ -14,8 +14,8 @@ import (
 type ConnConfig struct {
 	// Name begins the PIDs of the connections' actors. Default: "websocket".
 	Name string
-	// HandshakeTimeout bounds the writing of the handshake's answer.
-	// Default: 10 s. Range: 1 ms to 1 h.
+	// HandshakeTimeout bounds the writing of a server's answer to a handshake,
+	// and a dialer's whole attempt. Default: 10 s. Range: 1 ms to 1 h.
 	HandshakeTimeout time.Duration
 
 	// MaxMessageBytes is the longest message from a peer.
@@ -32,8 +32,8 @@ type ConnConfig struct {
 	// session. Default: 1024. Over it: dead letter.
 	SessionMailbox int
 
-	// Deflate asks for permessage-deflate with clients that offer it
-	// (RFC 7692). Default: no compression.
+	// Deflate asks for permessage-deflate (RFC 7692): a server accepts it where
+	// it is offered, a dialer offers it. Default: no compression.
 	Deflate *wscore.DeflateConfig
 
 	// Mailbox bounds what may wait to be sent to a peer, and says what happens
@@ -70,7 +70,7 @@ type ConnConfig struct {
 	SessionStallTimeout time.Duration
 
 	// Readiness wakes the readers. Default: the cheapest of this system
-	// ([split.NewReadiness]); one may be shared by several servers.
+	// ([split.NewReadiness]); one may be shared by servers and dialers.
 	Readiness split.Readiness
 	// Observer is told of everything, for metrics. Default: nobody.
 	Observer Observer

@@ -16,8 +16,8 @@ import (
 	"github.com/tandem-ws/tandem/wscore"
 )
 
-// host is what connections share, and where they are known: a [Server] has
-// one. It knows nothing of how their streams came about.
+// host is what connections share, and where they are known: a [Server] or a
+// [Dialer] has one. It knows nothing of how their streams came about.
 type host struct {
 	engine  *Engine
 	role    wscore.Role
@@ -33,6 +33,8 @@ type host struct {
 	draining bool
 	cut      bool           // a shutdown has run out of time
 	live     sync.WaitGroup // admitted connections with a part that has not ended
+
+	onLeave func() // called for each of those that ends; nil for nobody
 }
 
 // init makes a host whose settings have their defaults.
@@ -119,7 +121,7 @@ func (h *host) attach(stream net.Conn, early []byte, answer wscore.Answer, recei
 }
 
 func (c *Conn) drain() {
-	c.begin(closeRequest{cause: CauseDrain, order: afterQueued, code: wscore.CloseGoingAway, reason: "server is shutting down"})
+	c.begin(closeRequest{cause: CauseDrain, order: afterQueued, code: wscore.CloseGoingAway, reason: c.host.role.String() + " is shutting down"})
 }
 
 // readiness names what wakes the connection's reader.
@@ -145,6 +147,9 @@ func (h *host) leave() {
 	h.admitted--
 	h.mu.Unlock()
 	h.live.Done()
+	if h.onLeave != nil {
+		h.onLeave()
+	}
 }
 
 // refuseMessage reports a message to a connection's PID that cannot be taken.
@@ -197,16 +202,7 @@ func (h *host) len() int {
 // queued for it, and waits until all have ended, or cuts them off with the
 // context's end.
 func (h *host) shutdown(ctx context.Context) error {
-	h.mu.Lock()
-	h.draining = true
-	conns := make([]*Conn, 0, len(h.conns))
-	for _, c := range h.conns {
-		conns = append(conns, c)
-	}
-	h.mu.Unlock()
-	for _, c := range conns {
-		c.drain()
-	}
+	conns := h.startDraining()
 	ended := make(chan struct{})
 	go func() {
 		h.live.Wait()
@@ -224,4 +220,20 @@ func (h *host) shutdown(ctx context.Context) error {
 		c.end()
 	}
 	return ctx.Err()
+}
+
+// startDraining admits nobody any more and begins to close every open
+// connection. It returns those.
+func (h *host) startDraining() []*Conn {
+	h.mu.Lock()
+	h.draining = true
+	conns := make([]*Conn, 0, len(h.conns))
+	for _, c := range h.conns {
+		conns = append(conns, c)
+	}
+	h.mu.Unlock()
+	for _, c := range conns {
+		c.drain()
+	}
+	return conns
 }

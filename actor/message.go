@@ -93,7 +93,7 @@ const (
 	CauseHeartbeat                 // the peer did not answer pings
 	CausePanic                     // the session panicked
 	CauseUser                      // Conn.Close, or a stopped PID
-	CauseDrain                     // Server.Shutdown
+	CauseDrain                     // Server.Shutdown, or the end of a Dialer
 
 	// Causes is the number of causes.
 	Causes = iota

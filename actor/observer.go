@@ -18,11 +18,17 @@ type Observer interface {
 	// HandshakeRefused reports a request that did not become a connection; the
 	// reason is a short constant name, such as "origin".
 	HandshakeRefused(reason string)
+	// DialFailed reports an attempt of a [Dialer] that brought no connection, and
+	// why: "connect", "tls" and "handshake" for a stream that failed there,
+	// "proxy", "status" for a server that refused, "answer" for one that answered
+	// wrongly, "request" for what could not be asked for, "rejected" for what the
+	// application did not want, "attach" if the stream could not be taken over.
+	DialFailed(reason string)
 	// PingRoundTrip reports the time from a ping's completed write to the
 	// decoding of its pong.
 	PingRoundTrip(roundTrip time.Duration)
 	// Panicked reports a panic that was recovered in a session, a session's
-	// producer, or one of the halves: "session", "producer", "reader", "writer".
+	// producer or a dialer's hook, or one of the halves: "session", "producer", "reader", "writer".
 	Panicked(part string)
 	// MessageRefused reports a message that another actor sent to a connection's
 	// PID and that could not be taken; Hollywood's dead letter event follows.
@@ -45,6 +51,9 @@ func (NopObserver) ConnectionClosed(Closed, time.Duration) {}
 
 // HandshakeRefused does nothing.
 func (NopObserver) HandshakeRefused(string) {}
+
+// DialFailed does nothing.
+func (NopObserver) DialFailed(string) {}
 
 // PingRoundTrip does nothing.
 func (NopObserver) PingRoundTrip(time.Duration) {}

@@ -11,7 +11,7 @@ import (
 	"github.com/tandem-ws/tandem/split"
 )
 
-// Collector observes servers and exposes what it saw. One collector may be the
+// Collector observes servers and dialers and exposes what it saw. One collector may be the
 // observer of several servers; its values are then their sums. All methods may
 // be called from any goroutine.
 type Collector struct {
@@ -26,6 +26,7 @@ type Collector struct {
 
 	roundTrip prometheus.Histogram
 	refused   map[string]prometheus.Counter // by reason; not changed after New
+	undialed  map[string]prometheus.Counter // by reason; not changed after New
 
 	inUse         [bits.UintSize + 1]*level // by the bit length of the class
 	mailboxFrames level
@@ -128,6 +129,7 @@ func (m maker) fill(c *Collector) {
 		NativeHistogramMinResetDuration: nativeMinReset,
 	})
 	c.refused = children(m.counter("handshakes_refused_total", "Requests that did not become a WebSocket connection, by reason.", labelReason), refusals[:])
+	c.undialed = children(m.counter("dials_failed_total", "Attempts of dialers that brought no connection, by reason.", labelReason), dialFailures[:])
 
 	for _, class := range bufferClasses {
 		l := &level{}

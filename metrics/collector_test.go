@@ -82,6 +82,9 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c.HandshakeRefused("something new")
 	c.HandshakeRefused("")
 
+	c.DialFailed("status")
+	c.DialFailed("something new")
+
 	c.BufferAcquired(256)
 	c.BufferAcquired(256)
 	c.BufferAcquired(4 << 10)
@@ -121,6 +124,9 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 		`tandem_handshakes_refused_total{reason="draining"}`:                           "1",
 		`tandem_handshakes_refused_total{reason="other"}`:                              "2",
 		`tandem_handshakes_refused_total{reason="key"}`:                                "0",
+		`tandem_dials_failed_total{reason="status"}`:                                   "1",
+		`tandem_dials_failed_total{reason="connect"}`:                                  "0",
+		`tandem_dials_failed_total{reason="other"}`:                                    "1",
 		`tandem_buffers_in_use{class_bytes="256"}`:                                     "1",
 		`tandem_buffers_in_use{class_bytes="4096"}`:                                    "1",
 		`tandem_buffers_in_use{class_bytes="larger"}`:                                  "1",
@@ -156,6 +162,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 		"tandem_frame_payload_bytes_total":          12,
 		"tandem_ping_round_trip_seconds_bucket":     20,
 		"tandem_handshakes_refused_total":           22,
+		"tandem_dials_failed_total":                 10,
 		"tandem_buffers_in_use":                     10,
 		"tandem_mailbox_frames":                     1,
 		"tandem_mailbox_bytes":                      1,

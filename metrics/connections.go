@@ -26,6 +26,10 @@ func (c *Collector) ConnectionClosed(closed actor.Closed, lifetime time.Duration
 // that is not known here counts as "other".
 func (c *Collector) HandshakeRefused(reason string) { known(c.refused, reason).Inc() }
 
+// DialFailed counts a dialer's attempt that brought no connection. A reason that
+// is not known here counts as "other".
+func (c *Collector) DialFailed(reason string) { known(c.undialed, reason).Inc() }
+
 // PingRoundTrip takes the time of one ping and its pong.
 func (c *Collector) PingRoundTrip(roundTrip time.Duration) { c.roundTrip.Observe(roundTrip.Seconds()) }
 

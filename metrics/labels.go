@@ -118,6 +118,12 @@ var refusals = [...]string{
 	other,
 }
 
+// dialFailures are the reasons for which a dialer's attempt brings no
+// connection.
+var dialFailures = [...]string{
+	"connect", "tls", "handshake", "proxy", "status", "answer", "request", "rejected", "attach", other,
+}
+
 // parts are what can panic.
 var parts = [...]string{"session", "producer", "reader", "writer", other}
 

@@ -42,6 +42,7 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 	}
 	for i := range 1000 {
 		c.HandshakeRefused(fmt.Sprint("reason", i))
+		c.DialFailed(fmt.Sprint("reason", i))
 		c.Panicked(fmt.Sprint("part", i))
 	}
 	c.BufferAcquired(math.MaxInt)
@@ -53,6 +54,7 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 		"tandem_frames_dropped_total":      split.DropReasons + 1,
 		"tandem_buffers_in_use":            10,
 		"tandem_handshakes_refused_total":  22,
+		"tandem_dials_failed_total":        10,
 		"tandem_panics_total":              5,
 	} {
 		n, err := testutil.GatherAndCount(registry, name)
