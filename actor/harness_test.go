@@ -23,17 +23,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // recorder is an observer that keeps what it was told.
 type recorder struct {
 	actor.NopObserver
-	mu         sync.Mutex
-	opened     int
-	closed     []actor.Closed
-	refused    []string
-	roundTrips []time.Duration
-	panics     []string
-	unsendable int
-	unhandled  int
-	dropped    map[split.DropReason]int
-	depth      int
-	changed    chan struct{}
+	mu           sync.Mutex
+	opened       int
+	closed       []actor.Closed
+	refused      []string
+	dialFailures []string
+	roundTrips   []time.Duration
+	panics       []string
+	unsendable   int
+	unhandled    int
+	dropped      map[split.DropReason]int
+	depth        int
+	changed      chan struct{}
 }
 
 func newRecorder() *recorder {
@@ -54,6 +55,9 @@ func (r *recorder) ConnectionClosed(c actor.Closed, _ time.Duration) {
 }
 func (r *recorder) HandshakeRefused(reason string) {
 	r.note(func() { r.refused = append(r.refused, reason) })
+}
+func (r *recorder) DialFailed(reason string) {
+	r.note(func() { r.dialFailures = append(r.dialFailures, reason) })
 }
 func (r *recorder) PingRoundTrip(d time.Duration) {
 	r.note(func() { r.roundTrips = append(r.roundTrips, d) })
