@@ -68,7 +68,7 @@ const minHeadBytes = 256
 // methods are called from many goroutines at once: they must not block.
 type AcceptObserver interface {
 	// HandshakeFailed reports a handshake that did not become a connection: a
-	// [*wscore.HandshakeError], a [*ProxyError], a [*TransportError], or what
+	// [*wscore.HandshakeError], a [*ProxyHeaderError], a [*TransportError], or what
 	// Decide returned. Connections that send nothing are not reported.
 	HandshakeFailed(err error)
 	// AcceptFailed reports that no connection can be accepted at the moment, such

@@ -230,7 +230,7 @@ func (s *streamArrival) fail(answered bool, err error) {
 		return
 	}
 	s.acceptor.failed(err)
-	var proxy *ProxyError
+	var proxy *ProxyHeaderError
 	var transport *TransportError
 	if answered || errors.As(err, &proxy) || errors.As(err, &transport) || err == wscore.ErrHandshakeEnded {
 		return

@@ -126,7 +126,7 @@ func (a *arrival) dropHandshake() {
 // refuse reports and answers a handshake that will not do.
 func (a *arrival) refuse(err error) {
 	a.acceptor.failed(err)
-	var untold *ProxyError
+	var untold *ProxyHeaderError
 	if errors.As(err, &untold) {
 		a.shut()
 		return

@@ -27,16 +27,16 @@ const (
 	ProxyRequired
 )
 
-// ProxyError is a PROXY header that is not accepted, or not there. The
+// ProxyHeaderError is a PROXY header that is not accepted, or not there. The
 // connection is closed without an answer.
-type ProxyError struct {
+type ProxyHeaderError struct {
 	Reason string // a short name for metrics, such as "proxy_untrusted"
 	Text   string
 	Err    error // what is wrong with a malformed one
 }
 
 // Error says what is wrong.
-func (e *ProxyError) Error() string {
+func (e *ProxyHeaderError) Error() string {
 	if e.Err != nil {
 		return "websocket: PROXY header: " + e.Text + ": " + e.Err.Error()
 	}
@@ -44,20 +44,20 @@ func (e *ProxyError) Error() string {
 }
 
 // Unwrap returns what is wrong with a malformed header.
-func (e *ProxyError) Unwrap() error { return e.Err }
+func (e *ProxyHeaderError) Unwrap() error { return e.Err }
 
 // Is makes errors.Is compare the reason.
-func (e *ProxyError) Is(target error) bool {
-	other, ok := target.(*ProxyError)
+func (e *ProxyHeaderError) Is(target error) bool {
+	other, ok := target.(*ProxyHeaderError)
 	return ok && other.Reason == e.Reason
 }
 
 // What can be wrong with a PROXY header.
 var (
-	ErrProxyUntrusted = &ProxyError{Reason: "proxy_untrusted", Text: "it came from an address that is not trusted"}
-	ErrProxyMissing   = &ProxyError{Reason: "proxy_missing", Text: "it is required and not there"}
-	ErrProxyTooLong   = &ProxyError{Reason: "proxy_too_long", Text: "it is too long"}
-	ErrProxyMalformed = &ProxyError{Reason: "proxy_malformed", Text: "malformed"}
+	ErrProxyUntrusted = &ProxyHeaderError{Reason: "proxy_untrusted", Text: "it came from an address that is not trusted"}
+	ErrProxyMissing   = &ProxyHeaderError{Reason: "proxy_missing", Text: "it is required and not there"}
+	ErrProxyTooLong   = &ProxyHeaderError{Reason: "proxy_too_long", Text: "it is too long"}
+	ErrProxyMalformed = &ProxyHeaderError{Reason: "proxy_malformed", Text: "malformed"}
 )
 
 // MaxProxyHeader is the longest PROXY header of version 2 in bytes; one of
@@ -127,7 +127,7 @@ func parseProxyHeader(p []byte) (netip.AddrPort, error) {
 }
 
 func malformed(err error) error {
-	return &ProxyError{Reason: ErrProxyMalformed.Reason, Text: ErrProxyMalformed.Text, Err: err}
+	return &ProxyHeaderError{Reason: ErrProxyMalformed.Reason, Text: ErrProxyMalformed.Text, Err: err}
 }
 
 // readProxyHeader deals with the header, and reports whether it is whole or

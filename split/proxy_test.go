@@ -86,7 +86,7 @@ func TestProxyHeadersAreBelievedFromTrustedAddressesOnly(t *testing.T) {
 				send(conn, handshakeHead+masked("early"))
 				if test.want != nil {
 					a.failsWith(test.name, func(err error) bool {
-						var proxy *ProxyError
+						var proxy *ProxyHeaderError
 						return errors.As(err, &proxy) && errors.Is(err, test.want)
 					})
 					if n, err := raw.Read(make([]byte, 1)); err == nil {
