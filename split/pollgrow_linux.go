@@ -74,15 +74,16 @@ func (m *pollMonitor) balance() {
 	m.loops[busiest].shed.Store(&m.loops[calmest])
 }
 
-// give moves every other connection to another loop. It runs on the loop's
-// own goroutine, between two waits.
+// give moves every other connection to another loop, and a lone one not: what
+// keeps a loop busy would only follow it. It runs on the loop's own goroutine,
+// between two waits.
 func (l *pollLoop) give(to *pollLoop) {
 	l.monitor.moving.Lock()
 	defer l.monitor.moving.Unlock()
 	l.mu.Lock()
 	members := append([]*polled(nil), l.slots...)
 	l.mu.Unlock()
-	stays := true
+	stays := false
 	for _, t := range members {
 		if t == nil {
 			continue

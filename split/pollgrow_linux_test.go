@@ -2,6 +2,8 @@ package split
 
 import (
 	"io"
+	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -90,6 +92,7 @@ func TestBusyLoopShedsToANewOneOnlyIfThatHelps(t *testing.T) {
 // Connections move between loops while they are used, paused, resumed, written
 // to and closed.
 func TestConnectionsMoveWhileTheyAreUsed(t *testing.T) {
+	const moves = 200 // to each loop
 	p := NewPoller(2)
 	var stop sync.WaitGroup
 	done := make(chan struct{})
@@ -132,22 +135,79 @@ func TestConnectionsMoveWhileTheyAreUsed(t *testing.T) {
 			_, _ = client.Close(), e.transport.Close()
 		})
 	}
-	for range 200 {
+	for limit := time.Now().Add(patience); ; runtime.Gosched() {
+		counts := countPlaces(p)
+		if counts[0].taken >= moves+12 && counts[1].taken >= moves {
+			if a, b := counts[0].members, counts[1].members; a+b != 12 || a == 0 || b == 0 {
+				t.Errorf("%d and %d connections", a, b)
+			}
+			break
+		}
+		if time.Now().After(limit) {
+			t.Errorf("places taken, members: %v", counts)
+			break
+		}
 		for i := range p.loops {
 			p.loops[i].shed.Store(&p.loops[1-i])
 		}
-		time.Sleep(time.Millisecond)
-	}
-	members := func(l *pollLoop) int {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.members
-	}
-	if a, b := members(&p.loops[0]), members(&p.loops[1]); a+b != 12 || a == 12 || b == 12 {
-		t.Errorf("%d and %d connections", a, b)
 	}
 	close(done)
 	stop.Wait()
+}
+
+// places is how many connections have ever come to a loop, and how many are
+// there.
+type places struct {
+	taken   uint32
+	members int
+}
+
+// countPlaces counts both loops' at one moment, with no connection on its way
+// from one to the other.
+func countPlaces(p *Poller) (counts [2]places) {
+	p.monitor.moving.Lock()
+	defer p.monitor.moving.Unlock()
+	for i := range counts {
+		l := &p.loops[i]
+		l.mu.Lock()
+		counts[i] = places{l.issued, l.members}
+		l.mu.Unlock()
+	}
+	return counts
+}
+
+// A loop that sheds its only connection would only pass on what keeps it busy,
+// to and fro.
+func TestShedGivesHalfAwayAndNeverTheLastConnection(t *testing.T) {
+	for _, test := range []struct{ has, gives int }{{1, 0}, {2, 1}, {3, 1}, {12, 6}} {
+		p := NewPoller(2)
+		var hello func()
+		var open []*parkTest
+		for range test.has {
+			h, _, client := polledPair(t, p, nil)
+			open = append(open, h)
+			hello = func() {
+				must(t, rawpeer.New(client, rawpeer.Client).Text("hello"))
+				h.finds("hello")
+			}
+			hello() // once it is found the start is over
+		}
+		p.loops[0].shed.Store(&p.loops[1])
+		hello()
+		for limit := time.Now().Add(patience); p.loops[0].shed.Load() != nil; runtime.Gosched() {
+			if time.Now().After(limit) {
+				t.Fatal("the loop does not shed")
+			}
+		}
+		hello() // behind the shedding, whichever loop finds it
+		counts := countPlaces(p)
+		equal(t, "left", counts[0].members, test.has-test.gives)
+		equal(t, "given", counts[1].members, test.gives)
+		for _, h := range open {
+			must(t, h.Close())
+			h.ends(net.ErrClosed)
+		}
+	}
 }
 
 // echoer echoes on the loop, and pauses now and then.
