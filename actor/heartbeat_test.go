@@ -1,95 +1,85 @@
-package actor
+package actor_test
 
 import (
-	"context"
-	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/tandem-ws/tandem/internal/rawpeer"
+	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/actor/actortest"
 )
 
-// closes keeps how connections ended.
-type closes struct {
-	NopObserver
-	mu     sync.Mutex
-	closed []Closed
-	trips  []time.Duration
-}
-
-func (o *closes) ConnectionClosed(c Closed, _ time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.closed = append(o.closed, c)
-}
-
-func (o *closes) PingRoundTrip(d time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.trips = append(o.trips, d)
-}
-
-// inBubble runs a test over an in-memory stream with fake time.
-func inBubble(t *testing.T, config ServerConfig, receiver Receiver, test func(*Server, *rawpeer.Peer, *closes)) {
+// inBubble runs a test with fake time over a stream in memory.
+func inBubble(t *testing.T, config actor.ServerConfig, session func(*receive, *actor.Context), test func(*actor.Server, *actortest.Peer, *recorder)) {
 	synctest.Test(t, func(t *testing.T) {
-		engine, err := NewEngine()
-		if err != nil {
-			t.Fatal(err)
-		}
-		observer := &closes{}
+		observer := newRecorder()
 		config.Observer = observer
-		server, err := NewServer(engine, func(*Handshake) (Receiver, error) { return receiver, nil }, config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ours, theirs := net.Pipe()
-		peer := rawpeer.New(theirs, rawpeer.Client)
+		server := actortest.NewServer(t, sessions(session), config)
+		peer := actortest.Connect(t, server, actortest.Options{})
 		peer.Timeout = time.Hour
-		peer.KeepPings = true
-		if err := server.AttachForTest(ours, receiver); err != nil {
-			t.Fatal(err)
-		}
 		test(server, peer, observer)
-		_ = theirs.Close()
-		if err := server.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-		if n := server.BuffersInUse(); n != 0 {
-			t.Errorf("%d buffers in use", n)
-		}
 	})
 }
 
+func silent(*receive, *actor.Context) {}
+
+// barrier holds up a session at each message until it is opened. It may be made
+// outside of the bubble that it is used in.
+type barrier struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	isOpen  bool
+}
+
+func newBarrier() *barrier {
+	g := &barrier{}
+	g.changed = sync.NewCond(&g.mu)
+	return g
+}
+
+func (g *barrier) session(_ *receive, c *actor.Context) {
+	if _, ok := c.Message().(*actor.Message); !ok {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for !g.isOpen {
+		g.changed.Wait()
+	}
+}
+
+func (g *barrier) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.isOpen = true
+	g.changed.Broadcast()
+}
+
 func TestFirstPingLeavesWithinASecondAndTheNextAfterTheInterval(t *testing.T) {
-	inBubble(t, ServerConfig{ConnConfig: ConnConfig{PingInterval: 20 * time.Second}}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
+	inBubble(t, actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 20 * time.Second}}, silent, func(s *actor.Server, peer *actortest.Peer, o *recorder) {
+		peer.Mute()
 		began := time.Now()
 		for beat := range 3 {
-			event, err := peer.ReadEvent()
-			if err != nil || event.Opcode != rawpeer.OpPing {
-				t.Fatalf("beat %d: %v, %v", beat, event, err)
-			}
+			payload := peer.ExpectPing()
 			waited := time.Since(began)
 			began = time.Now()
-			if beat == 0 && waited > firstPingWithin {
+			if beat == 0 && waited > time.Second {
 				t.Errorf("first ping after %v", waited)
 			}
 			if beat > 0 && (waited < 17*time.Second || waited > 23*time.Second) {
 				t.Errorf("ping after %v", waited)
 			}
 			time.Sleep(70 * time.Millisecond) // the peer's distance, in fake time
-			if err := peer.Pong(event.Payload); err != nil {
-				t.Fatal(err)
-			}
+			peer.Pong(payload)
 			synctest.Wait()
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if len(o.trips) != 3 {
-			t.Fatalf("%d round trips", len(o.trips))
+		if len(o.roundTrips) != 3 {
+			t.Fatalf("%d round trips", len(o.roundTrips))
 		}
-		for _, trip := range o.trips {
+		for _, trip := range o.roundTrips {
 			if trip < 70*time.Millisecond || trip > 71*time.Millisecond {
 				t.Errorf("round trip %v, want 70ms", trip)
 			}
@@ -98,92 +88,41 @@ func TestFirstPingLeavesWithinASecondAndTheNextAfterTheInterval(t *testing.T) {
 }
 
 func TestSilentPeerIsClosedWith1011(t *testing.T) {
-	inBubble(t, ServerConfig{ConnConfig: ConnConfig{PingInterval: 10 * time.Second, PingMisses: 2}}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
+	inBubble(t, actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 10 * time.Second, PingMisses: 2}}, silent, func(s *actor.Server, peer *actortest.Peer, o *recorder) {
+		peer.Mute()
 		began := time.Now()
-		for {
-			event, err := peer.ReadEvent()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if event.Opcode == rawpeer.OpClose {
-				if event.Code != 1011 {
-					t.Errorf("closed with %d", event.Code)
-				}
-				break
-			}
-		}
+		peer.ExpectClose(1011)
 		if waited := time.Since(began); waited < 25*time.Second || waited > 40*time.Second {
 			t.Errorf("closed after %v", waited)
 		}
-		_ = peer.Shut()
-		synctest.Wait()
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		if len(o.closed) != 1 || o.closed[0].Cause != CauseHeartbeat {
-			t.Errorf("closed with %+v", o.closed)
+		peer.Disconnect()
+		if closed := o.waitClosed(t, 1); closed[0].Cause != actor.CauseHeartbeat {
+			t.Errorf("closed with %+v", closed)
 		}
 	})
 }
 
 func TestAnyByteIsASignOfLife(t *testing.T) {
-	inBubble(t, ServerConfig{ConnConfig: ConnConfig{PingInterval: 10 * time.Second, PingMisses: 1}}, receiverFunc(func(*Context) {}), func(s *Server, peer *rawpeer.Peer, o *closes) {
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			for {
-				if event, err := peer.ReadEvent(); err != nil || event.Opcode == rawpeer.OpClose {
-					return // pings are read and never answered
-				}
-			}
-		}()
+	inBubble(t, actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 10 * time.Second, PingMisses: 1}}, silent, func(s *actor.Server, peer *actortest.Peer, o *recorder) {
+		peer.Mute()
 		for range 30 {
-			time.Sleep(5 * time.Second)
-			if err := peer.Text("not a pong"); err != nil {
-				t.Fatal(err)
-			}
+			peer.ExpectNothing(5 * time.Second) // pings are never answered
+			peer.SendText("not a pong")
 		}
-		select {
-		case <-ended:
-			t.Error("a peer that speaks was closed")
-		default:
-		}
-		_ = peer.Shut()
-		<-ended
 	})
 }
 
 // A stuck session is not the peer's fault.
 func TestMissedPongsDoNotCountWhileReadingIsPaused(t *testing.T) {
-	var release chan struct{}
-	session := receiverFunc(func(c *Context) {
-		switch c.Message().(type) {
-		case Opened:
-			release = make(chan struct{}) // made in the bubble
-		case *Message:
-			<-release
-		}
-	})
-	config := ServerConfig{ConnConfig: ConnConfig{PingInterval: 10 * time.Second, PingMisses: 1, InboundMessages: 1, SessionStallTimeout: time.Hour}}
-	inBubble(t, config, session, func(s *Server, peer *rawpeer.Peer, o *closes) {
-		if err := peer.Text("busy"); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			for {
-				if event, err := peer.ReadEvent(); err != nil || event.Opcode == rawpeer.OpClose {
-					return // pings are read and never answered
-				}
-			}
-		}()
-		time.Sleep(5 * time.Minute)
+	stuck := newBarrier()
+	config := actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 10 * time.Second, PingMisses: 1, InboundMessages: 1, SessionStallTimeout: time.Hour}}
+	inBubble(t, config, stuck.session, func(s *actor.Server, peer *actortest.Peer, o *recorder) {
+		peer.Mute()
+		defer stuck.open()
+		peer.SendText("busy")
+		peer.ExpectNothing(5 * time.Minute)
 		if n := s.Len(); n != 1 {
 			t.Errorf("%d connections open", n)
 		}
-		synctest.Wait() // orders the session's making of the channel before this
-		close(release)
-		_ = peer.Shut()
-		<-ended
 	})
 }
