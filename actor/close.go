@@ -186,6 +186,7 @@ func (c *Conn) end() {
 	}
 	things.closed = c.account()
 	closed, onDone, topics := things.closed, things.onDone, c.topics
+	acknowledged := c.closeWritten && c.peerDone
 	things.onDone, c.topics = nil, nil
 	c.mu.Unlock()
 
@@ -196,7 +197,7 @@ func (c *Conn) end() {
 	_ = c.transport.Close() // nothing is left to be done about an error
 	_, _ = c.writer.half.Lifecycle().Apply(wscore.Lost)
 	s := c.host
-	s.forget(c)
+	s.forget(c, acknowledged)
 	c.unregister()
 	lifetime := c.age()
 	s.config.Observer.ConnectionClosed(closed, lifetime)

@@ -24,6 +24,10 @@ type ServerConfig struct {
 	// AllowOrigins are origins that may connect beside the request's own, as
 	// patterns; see [wscore.NewOriginPatterns]. Not used with CheckOrigin.
 	AllowOrigins []string
+
+	// Drain says how Shutdown closes the open connections. Default: all at once
+	// with 1001.
+	Drain DrainConfig
 }
 
 const defaultMaxConnections = 100_000
@@ -33,6 +37,9 @@ const defaultMaxConnections = 100_000
 func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	var err error
 	if c.ConnConfig, err = c.ConnConfig.withDefaults(); err != nil {
+		return c, err
+	}
+	if c.Drain, err = c.Drain.withDefaults(); err != nil {
 		return c, err
 	}
 	fill(&c.MaxConnections, defaultMaxConnections)

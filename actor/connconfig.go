@@ -74,8 +74,8 @@ type ConnConfig struct {
 	Readiness split.Readiness
 	// Observer is told of everything, for metrics. Default: nobody.
 	Observer Observer
-	// Logger is told of opened and closed connections (debug) and of panics
-	// (error). Default: nobody.
+	// Logger is told of opened and closed connections (debug), of the stages of
+	// a shutdown (info) and of panics (error). Default: nobody.
 	Logger *zap.Logger
 }
 
@@ -135,14 +135,15 @@ func (c ConnConfig) withDefaults() (ConnConfig, error) {
 	)
 }
 
-// halves returns the settings of the connections' halves.
-func (c *ConnConfig) halves() (split.Config, error) {
+// halves returns the settings of the connections' halves, and who is told of
+// them.
+func (c *ConnConfig) halves(observer split.Observer) (split.Config, error) {
 	return split.Config{
-		Pool:         split.NewPool(c.Observer),
+		Pool:         split.NewPool(observer),
 		Limits:       wscore.Limits{MaxMessage: c.MaxMessageBytes},
 		Deflate:      c.Deflate,
 		Mailbox:      c.Mailbox,
 		WriteTimeout: c.WriteTimeout,
-		Observer:     c.Observer,
+		Observer:     observer,
 	}.WithDefaults()
 }

@@ -59,6 +59,7 @@ func NewDialer(engine *Engine, newSession NewDialedSession, config DialerConfig)
 	if err := d.host.init(engine, wscore.Client, config.ConnConfig); err != nil {
 		return nil, err
 	}
+	d.host.drain.config = DrainConfig{Code: wscore.CloseGoingAway, Reason: "client is shutting down"}
 	d.host.onLeave = func() { d.left <- struct{}{} }
 	d.config.Dial.Deflate = d.host.halves.Deflate
 	d.pid = &PID{Address: engine.Address(), ID: config.Name + "/dialer/" + connPrefix + strconv.FormatUint(connCount.Add(1), 36)}
@@ -104,9 +105,12 @@ func (d *Dialer) BuffersInUse() int { return d.host.pool().InUse() }
 // connection and its session have ended. When the context ends first, the
 // stream is closed at once and the context's error is returned.
 func (d *Dialer) Shutdown(ctx context.Context) error {
-	d.cancel()
-	if err := d.host.shutdown(ctx); err != nil {
-		return err
+	d.stop()
+	select {
+	case <-d.host.drain.ended:
+	case <-ctx.Done():
+		d.host.cutOff()
+		return ctx.Err()
 	}
 	select {
 	case <-d.done:

@@ -2,6 +2,7 @@ package actor_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,8 @@ type recorder struct {
 	unhandled    int
 	dropped      map[split.DropReason]int
 	depth        int
+	stages       []string // of a shutdown, each with the connections left
+	exceeded     []string
 	changed      chan struct{}
 }
 
@@ -65,6 +68,12 @@ func (r *recorder) PingRoundTrip(d time.Duration) {
 func (r *recorder) Panicked(part string) { r.note(func() { r.panics = append(r.panics, part) }) }
 func (r *recorder) MessageUnhandled()    { r.note(func() { r.unhandled++ }) }
 func (r *recorder) MessageRefused()      { r.note(func() { r.unsendable++ }) }
+func (r *recorder) Draining(stage actor.DrainStage, left int) {
+	r.note(func() { r.stages = append(r.stages, fmt.Sprint(stage, " ", left)) })
+}
+func (r *recorder) RateExceeded(limit string) {
+	r.note(func() { r.exceeded = append(r.exceeded, limit) })
+}
 func (r *recorder) FramesDropped(reason split.DropReason, n int) {
 	r.note(func() { r.dropped[reason] += n })
 }

@@ -1,12 +1,12 @@
 package actor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	hollywood "github.com/anthdm/hollywood/actor"
@@ -29,12 +29,30 @@ type host struct {
 
 	mu       sync.Mutex
 	conns    map[string]*Conn
-	admitted int // open connections and those about to open
-	draining bool
+	admitted int            // open connections and those about to open
+	draining bool           // nobody is admitted any more
 	cut      bool           // a shutdown has run out of time
 	live     sync.WaitGroup // admitted connections with a part that has not ended
 
 	onLeave func() // called for each of those that ends; nil for nobody
+	drain   drain
+
+	telling sync.Mutex // held while the observer is told of a shutdown's stage
+	losses  losses
+}
+
+// losses counts the messages that were lost with connections.
+type losses struct {
+	split.Observer
+	lost atomic.Int64
+}
+
+// FramesDropped counts and passes on.
+func (l *losses) FramesDropped(reason split.DropReason, frames int) {
+	if reason == split.DropLost {
+		l.lost.Add(int64(frames))
+	}
+	l.Observer.FramesDropped(reason, frames)
 }
 
 // init makes a host whose settings have their defaults.
@@ -45,8 +63,12 @@ func (h *host) init(engine *Engine, role wscore.Role, config ConnConfig) error {
 	case engine == nil:
 		return &ConfigError{Field: "engine", Value: nil, Range: "an engine"}
 	}
-	halves, err := config.halves()
+	h.losses.Observer = config.Observer
+	halves, err := config.halves(&h.losses)
 	if err != nil {
+		return err
+	}
+	if h.drain.config, err = (DrainConfig{}).withDefaults(); err != nil {
 		return err
 	}
 	collectDeadLetters(engine)
@@ -120,10 +142,6 @@ func (h *host) attach(stream net.Conn, early []byte, answer wscore.Answer, recei
 	return c, nil
 }
 
-func (c *Conn) drain() {
-	c.begin(closeRequest{cause: CauseDrain, order: afterQueued, code: wscore.CloseGoingAway, reason: c.host.role.String() + " is shutting down"})
-}
-
 // readiness names what wakes the connection's reader.
 func (c *Conn) readiness() string {
 	if kind, ok := c.transport.(fmt.Stringer); ok {
@@ -133,11 +151,18 @@ func (c *Conn) readiness() string {
 }
 
 // forget takes an ended connection out of the host.
-func (h *host) forget(c *Conn) {
+func (h *host) forget(c *Conn, acknowledged bool) {
 	h.wheel.remove(&c.beat.entry)
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	delete(h.conns, c.id)
-	h.mu.Unlock()
+	switch {
+	case !h.drain.began:
+	case acknowledged:
+		h.drain.acknowledged++
+	default:
+		h.drain.cutOff++
+	}
 }
 
 // leave gives up an admitted connection's place. A session that is stuck keeps
@@ -196,44 +221,4 @@ func (h *host) len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.conns)
-}
-
-// shutdown admits nobody any more, closes every open connection behind what is
-// queued for it, and waits until all have ended, or cuts them off with the
-// context's end.
-func (h *host) shutdown(ctx context.Context) error {
-	conns := h.startDraining()
-	ended := make(chan struct{})
-	go func() {
-		h.live.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-	}
-	h.mu.Lock()
-	h.cut = true
-	h.mu.Unlock()
-	for _, c := range conns {
-		c.end()
-	}
-	return ctx.Err()
-}
-
-// startDraining admits nobody any more and begins to close every open
-// connection. It returns those.
-func (h *host) startDraining() []*Conn {
-	h.mu.Lock()
-	h.draining = true
-	conns := make([]*Conn, 0, len(h.conns))
-	for _, c := range h.conns {
-		conns = append(conns, c)
-	}
-	h.mu.Unlock()
-	for _, c := range conns {
-		c.drain()
-	}
-	return conns
 }

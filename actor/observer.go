@@ -36,6 +36,13 @@ type Observer interface {
 	// MessageUnhandled reports a message from a peer that its session never saw,
 	// because it was stopped or had panicked.
 	MessageUnhandled()
+	// RateExceeded reports that a peer went over a limit of [RateConfig]:
+	// "messages" or "bytes".
+	RateExceeded(limit string)
+	// Draining reports that a shutdown has come to a stage, with so many
+	// connections left: each stage once for a server, in order, [DrainCut] only
+	// if connections had to be cut off.
+	Draining(stage DrainStage, left int)
 }
 
 // NopObserver ignores everything; embed it to implement only some methods.
@@ -66,3 +73,9 @@ func (NopObserver) MessageUnhandled() {}
 
 // MessageRefused does nothing.
 func (NopObserver) MessageRefused() {}
+
+// RateExceeded does nothing.
+func (NopObserver) RateExceeded(string) {}
+
+// Draining does nothing.
+func (NopObserver) Draining(DrainStage, int) {}

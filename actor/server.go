@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -39,6 +40,7 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 	if err := s.host.init(engine, wscore.Server, config.ConnConfig); err != nil {
 		return nil, err
 	}
+	s.host.drain.config = config.Drain
 	return s, nil
 }
 
@@ -112,12 +114,47 @@ func (s *Server) Len() int { return s.host.len() }
 // server is shut down and every buffer that a session took is released.
 func (s *Server) BuffersInUse() int { return s.host.pool().InUse() }
 
-// Shutdown refuses new connections with 503, closes every open one with 1001
-// behind the messages that are queued for it, and waits until all of them and
-// their sessions have ended. When the context ends first, the streams that are
-// left are closed at once and the context's error is returned; a session that
-// is stuck in Receive is not waited for then.
+// Ready returns nil while the server wants new connections, and [ErrDraining]
+// from the first moment of its shutdown. It says nothing of health: a server
+// that is not ready goes on serving the connections it has.
+func (s *Server) Ready() error { return s.host.ready() }
+
+// ServeReady answers a load balancer's probe: 200 while [Server.Ready] returns
+// nil, then 503.
+func (s *Server) ServeReady(w http.ResponseWriter, _ *http.Request) {
+	if err := s.Ready(); err != nil {
+		split.Refuse(w, err)
+		return
+	}
+	_, _ = io.WriteString(w, "ready\n") // an error is the asker's
+}
+
+// Shutdown ends all connections in order, in stages ([DrainConfig] sets their
+// times):
+//
+//  1. [Server.Ready] fails. The server goes on for Drain.Delay.
+//  2. New connections are refused with 503 and Retry-After, and listeners of
+//     the server's own are closed.
+//  3. Each open connection is closed behind the messages that are queued for it,
+//     all within Drain.Spread. One that was about to open is closed as it does.
+//  4. The connections' ends are waited for, each at most CloseTimeout, and those
+//     of their sessions.
+//
+// A second call cuts short the delay and the spread, and waits for the ends
+// like the first. When the context of any call ends first, everything that is
+// left is closed, streams are cut off, and a [*DrainError] that wraps the
+// context's error tells what became of them; a session that is stuck in Receive
+// is not waited for then. [Server.DrainReport] has the numbers in any case.
+//
+// The http.Server before it knows nothing of upgraded connections: its own
+// Shutdown neither closes them nor waits for them, so call both, this one first
+// and that one after it. The other way round the listener is gone at once,
+// while load balancers still send clients and probes to it.
 func (s *Server) Shutdown(ctx context.Context) error { return s.host.shutdown(ctx) }
+
+// DrainReport returns how the connections have ended since Shutdown was called;
+// all zero before. It is complete once Shutdown has returned nil.
+func (s *Server) DrainReport() DrainReport { return s.host.drainReport() }
 
 // Text returns a buffer with a text message, for [Topic.Publish] and
 // [Conn.Send]; the caller owns it.

@@ -244,7 +244,8 @@ func checkAccounts(t *testing.T, policy split.Policy, r stalledReport) {
 		}
 		sum.Accepted += f.Accepted
 		sum.RefusedFull += f.RefusedFull + f.RefusedSlow + f.DroppedLater
-		sum.RefusedClosed += f.RefusedClosed + f.Lost
+		sum.RefusedClosed += f.RefusedClosed
+		sum.Lost += f.Lost
 		sum.Sent += f.Sent
 	}
 	if policy == split.Conflate { // which tells nobody of the end of a message
@@ -253,8 +254,10 @@ func checkAccounts(t *testing.T, policy split.Policy, r stalledReport) {
 	if r.Written != sum.Sent+r.Echoes {
 		t.Errorf("%d messages were written, want %d and %d echoes", r.Written, sum.Sent, r.Echoes)
 	}
-	if full, closed := r.Dropped[split.DropFull], r.Dropped[split.DropClosed]; full != sum.RefusedFull || closed != sum.RefusedClosed {
-		t.Errorf("%d counted as dropped for want of room and %d with the connection, senders know of %d and %d", full, closed, sum.RefusedFull, sum.RefusedClosed)
+	full, closed, lost := r.Dropped[split.DropFull], r.Dropped[split.DropClosed], r.Dropped[split.DropLost]
+	if full != sum.RefusedFull || closed != sum.RefusedClosed || lost != sum.Lost {
+		t.Errorf("%d counted as dropped for want of room, %d as refused by a closing connection and %d as lost with it, senders know of %d, %d and %d",
+			full, closed, lost, sum.RefusedFull, sum.RefusedClosed, sum.Lost)
 	}
 	if r.DrainFail != "" || r.InUse != 0 || r.LeftOpen != 0 || len(r.Causes) != stalledPeers {
 		t.Errorf("after shutdown: error %q, %d buffers in use, %d connections, %d stalled ones ended", r.DrainFail, r.InUse, r.LeftOpen, len(r.Causes))

@@ -37,6 +37,10 @@ type Collector struct {
 	panics            map[string]prometheus.Counter // by part; not changed after New
 	messagesRefused   prometheus.Counter
 	messagesUnhandled prometheus.Counter
+	rates             map[string]prometheus.Counter // by what went over; not changed after New
+
+	draining level
+	drained  map[string]prometheus.Counter // by stage; not changed after New
 }
 
 var (
@@ -152,6 +156,9 @@ func (m maker) fill(c *Collector) {
 
 	c.panics = children(m.counter("panics_total", "Panics recovered, by the part of a connection that panicked.", labelPart), parts[:])
 	c.messagesUnhandled = m.counter("messages_unhandled_total", "Messages from peers that their session never saw, because it was stopped or had panicked.").WithLabelValues()
+	c.rates = children(m.counter("rate_exceeded_total", "Times that a peer went over a rate limit, by what it sent too much of.", labelLimit), rates[:])
+	m.gauge(&c.draining, "draining_servers", "Servers that are shutting down.", nil)
+	c.drained = children(m.counter("drain_connections_total", "WebSocket connections that were left when a shutdown came to each of its stages.", labelStage), drainStages())
 	c.messagesRefused = m.counter("messages_refused_total", "Messages from other actors that a connection could not take.").WithLabelValues()
 }
 

@@ -95,10 +95,19 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c.MailboxChanged(-2, -200)
 	c.FramesDropped(split.DropFull, 1)
 	c.FramesDropped(split.DropClosed, 7)
+	c.FramesDropped(split.DropLost, 3)
 
 	c.Panicked("session")
 	c.Panicked("something new")
 	c.MessageRefused()
+
+	c.RateExceeded("bytes")
+	c.RateExceeded("something new")
+	c.Draining(actor.DrainWaiting, 5)
+	c.Draining(actor.DrainWaiting, 7)
+	c.Draining(actor.DrainCut, 2)
+	c.Draining(actor.DrainDone, 0)
+	c.Draining(actor.DrainStages, 1)
 
 	wantSamples(t, registry, map[string]string{
 		`tandem_connections`: "1",
@@ -135,10 +144,19 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 		`tandem_mailbox_bytes`:                                                         "300",
 		`tandem_frames_dropped_total{reason="full"}`:                                   "1",
 		`tandem_frames_dropped_total{reason="closed"}`:                                 "7",
+		`tandem_frames_dropped_total{reason="lost"}`:                                   "3",
 		`tandem_frames_dropped_total{reason="pong"}`:                                   "0",
 		`tandem_panics_total{part="session"}`:                                          "1",
 		`tandem_panics_total{part="other"}`:                                            "1",
 		`tandem_messages_refused_total`:                                                "1",
+		`tandem_rate_exceeded_total{limit="bytes"}`:                                    "1",
+		`tandem_rate_exceeded_total{limit="messages"}`:                                 "0",
+		`tandem_rate_exceeded_total{limit="other"}`:                                    "1",
+		`tandem_draining_servers`:                                                      "1",
+		`tandem_drain_connections_total{stage="waiting"}`:                              "12",
+		`tandem_drain_connections_total{stage="closing"}`:                              "0",
+		`tandem_drain_connections_total{stage="cut"}`:                                  "2",
+		`tandem_drain_connections_total{stage="other"}`:                                "1",
 	})
 }
 
@@ -156,7 +174,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 	for name, want := range map[string]int{
 		"tandem_connections":                        1,
 		"tandem_connections_opened_total":           3,
-		"tandem_connections_closed_total":           18,
+		"tandem_connections_closed_total":           19,
 		"tandem_connection_lifetime_seconds_bucket": 13,
 		"tandem_frames_total":                       12,
 		"tandem_frame_payload_bytes_total":          12,
@@ -170,6 +188,9 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 		"tandem_panics_total":                       5,
 		"tandem_messages_refused_total":             1,
 		"tandem_messages_unhandled_total":           1,
+		"tandem_rate_exceeded_total":                3,
+		"tandem_draining_servers":                   1,
+		"tandem_drain_connections_total":            actor.DrainStages + 1,
 	} {
 		if perFamily[name] != want {
 			t.Errorf("%s has %d series, want %d", name, perFamily[name], want)

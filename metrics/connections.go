@@ -43,6 +43,26 @@ func (c *Collector) MessageRefused() { c.messagesRefused.Inc() }
 // MessageUnhandled counts a message from a peer that its session never saw.
 func (c *Collector) MessageUnhandled() { c.messagesUnhandled.Inc() }
 
+// RateExceeded counts a peer that went over a rate limit. A limit that is not
+// known here counts as "other".
+func (c *Collector) RateExceeded(limit string) { known(c.rates, limit).Inc() }
+
+// Draining counts the connections that are left as a server's shutdown comes
+// to a stage.
+func (c *Collector) Draining(stage actor.DrainStage, left int) {
+	switch stage {
+	case actor.DrainWaiting:
+		c.draining.add(1)
+	case actor.DrainDone:
+		c.draining.add(-1)
+	}
+	label := other
+	if stage < actor.DrainStages {
+		label = stage.String()
+	}
+	known(c.drained, label).Add(float64(max(0, left)))
+}
+
 // known returns the counter of a label value, or that of all unknown ones.
 func known(counters map[string]prometheus.Counter, value string) prometheus.Counter {
 	if counter, ok := counters[value]; ok {

@@ -18,6 +18,8 @@ const (
 	labelPart      = "part"
 	labelClass     = "class_bytes"
 	labelReadiness = "readiness"
+	labelLimit     = "limit"
+	labelStage     = "stage"
 )
 
 // reservedLabels are the names that constant labels may not have: those above
@@ -25,6 +27,7 @@ const (
 var reservedLabels = map[string]bool{
 	labelCode: true, labelInitiator: true, labelCause: true, labelDirection: true,
 	labelOpcode: true, labelReason: true, labelPart: true, labelClass: true, labelReadiness: true,
+	labelLimit: true, labelStage: true,
 	"le": true, "quantile": true,
 }
 
@@ -86,6 +89,7 @@ var commonEndings = [...]ending{
 	{wscore.CloseNormal, actor.Local, actor.CauseUser},
 	{wscore.CloseGoingAway, actor.Local, actor.CauseUser}, // a PID was stopped
 	{wscore.CloseGoingAway, actor.Local, actor.CauseDrain},
+	{wscore.CloseServiceRestart, actor.Local, actor.CauseDrain},
 
 	// What an ailing one sees.
 	{wscore.CloseAbnormal, actor.Remote, actor.CausePeer}, // the network, or a client that was killed
@@ -126,6 +130,18 @@ var dialFailures = [...]string{
 
 // parts are what can panic.
 var parts = [...]string{"session", "producer", "reader", "writer", other}
+
+// rates are what a peer can send too much of.
+var rates = [...]string{"messages", "bytes", other}
+
+// drainStages are those that a shutdown goes through.
+func drainStages() []string {
+	stages := []string{other}
+	for stage := range actor.DrainStage(actor.DrainStages) {
+		stages = append(stages, stage.String())
+	}
+	return stages
+}
 
 // bufferClasses are the payload capacities of pooled buffers in bytes; 0 stands
 // for buffers above the largest.

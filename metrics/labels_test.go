@@ -44,6 +44,8 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 		c.HandshakeRefused(fmt.Sprint("reason", i))
 		c.DialFailed(fmt.Sprint("reason", i))
 		c.Panicked(fmt.Sprint("part", i))
+		c.RateExceeded(fmt.Sprint("limit", i))
+		c.Draining(actor.DrainStage(i), -i)
 	}
 	c.BufferAcquired(math.MaxInt)
 	c.BufferAcquired(math.MinInt)
@@ -56,6 +58,8 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 		"tandem_handshakes_refused_total":  22,
 		"tandem_dials_failed_total":        10,
 		"tandem_panics_total":              5,
+		"tandem_rate_exceeded_total":       3,
+		"tandem_drain_connections_total":   actor.DrainStages + 1,
 	} {
 		n, err := testutil.GatherAndCount(registry, name)
 		if err != nil {

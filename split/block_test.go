@@ -180,11 +180,11 @@ func TestEndOfTheConnectionEndsEveryWait(t *testing.T) {
 				end(m)
 				equal(t, "ended", m.ended(), "b:closed c:closed")
 				equal(t, "time passed", time.Since(began), 0)
-				dropped := 2
-				if name != "close" {
-					dropped = 3
+				lost := 1
+				if name == "close" {
+					lost = 0
 				}
-				equal(t, "dropped", m.ledger.dropped, [DropReasons]int{DropClosed: dropped})
+				equal(t, "dropped", m.ledger.dropped, [DropReasons]int{DropClosed: 2, DropLost: lost})
 				_, err := m.put("late")
 				equal[error](t, "send after the end", err, ErrClosed)
 			})
@@ -365,7 +365,7 @@ func TestRacesAroundTheEndOfAWaitLoseNothing(t *testing.T) {
 		}
 		c.pushers.Wait()
 		c.flushes.Wait()
-		equal(t, "messages written or dropped", len(l.written)+l.dropped[DropFull]+l.dropped[DropClosed], pushers*each)
+		equal(t, "messages written or dropped", len(l.written)+l.dropped[DropFull]+l.dropped[DropClosed]+l.dropped[DropLost], pushers*each)
 		if round%2 == 1 {
 			equal(t, "messages written", len(l.written), int(accepted.Load()))
 		}

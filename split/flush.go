@@ -113,7 +113,7 @@ func (w *Writer) settle(b *batch, written bool) (closeSent bool) {
 		if written && i < len(b.encoded) {
 			observer.FrameWritten(message.opcode, b.encoded[i])
 		} else {
-			observer.FramesDropped(DropClosed, 1)
+			observer.FramesDropped(DropLost, 1)
 		}
 		message.Release()
 	}

@@ -131,11 +131,11 @@ func TestShutWithAnUnfinishedBatch(t *testing.T) {
 	_, err = w.SendText("waits")
 	must(t, err)
 	equal(t, "Shut reports idle", w.Shut(), false)
-	equal(t, "dropped by Shut", r.ledger.dropped, [DropReasons]int{DropClosed: 1})
+	equal(t, "dropped by Shut", r.ledger.dropped, [DropReasons]int{DropLost: 1})
 	_, err = w.Flush()
 	equal[error](t, "flush", err, ErrClosed)
 	equal(t, "nothing more was written", out.all(), serverFrames(textFrame("begun"))[:3])
-	equal(t, "dropped in all", r.ledger.dropped, [DropReasons]int{DropClosed: 3})
+	equal(t, "dropped in all", r.ledger.dropped, [DropReasons]int{DropLost: 3})
 	r.Discard()
 	equal(t, "InUse", r.pool.InUse(), 0)
 	equal(t, "Shut reports idle", w.Shut(), false)
@@ -154,7 +154,7 @@ func TestFailureOfATryShutsTheWriter(t *testing.T) {
 		if err := fail(w); !errors.As(err, &failure) || !errors.Is(err, errBroken) {
 			t.Errorf("%s: got %v", name, err)
 		}
-		equal(t, "dropped after the "+name, w.ledger.dropped, [DropReasons]int{DropClosed: 2})
+		equal(t, "dropped after the "+name, w.ledger.dropped, [DropReasons]int{DropLost: 2})
 		equal(t, "InUse after the "+name, w.pool.InUse(), 0)
 		equal(t, "Shut reports idle", w.Shut(), false)
 	}
@@ -179,7 +179,7 @@ func TestPanickingTryReleasesItsBatch(t *testing.T) {
 			w.unfinish()
 		}
 		equal(t, "the panic comes through", panics(func() { _, _ = w.TryFlush() }), true)
-		equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropClosed: 2})
+		equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropLost: 2})
 		equal(t, "InUse", w.pool.InUse(), 0)
 		equal(t, "Shut reports idle", w.Shut(), false)
 	}

@@ -59,10 +59,10 @@ func TestHalvesShareOneState(t *testing.T) {
 }
 
 func TestDropReasonNames(t *testing.T) {
-	for reason, name := range map[DropReason]string{DropFull: "full", DropClosed: "closed", DropPong: "pong", DropConflated: "conflated"} {
+	for reason, name := range map[DropReason]string{DropFull: "full", DropClosed: "closed", DropPong: "pong", DropConflated: "conflated", DropLost: "lost"} {
 		equal(t, "name", reason.String(), name)
 	}
-	equal(t, "number of reasons", DropReasons, 4)
+	equal(t, "number of reasons", DropReasons, 5)
 }
 
 func TestErrorsSayWhatHappened(t *testing.T) {

@@ -240,7 +240,7 @@ func (m *Mailbox) schedule() bool {
 // discard drops everything that waits, but for the close frame.
 func (m *Mailbox) discard() (dropped notices) {
 	for m.count > 0 {
-		m.drop(m.pop(), DropClosed, ErrClosed, &dropped)
+		m.drop(m.pop(), DropLost, ErrClosed, &dropped)
 	}
 	m.pongs, m.ping = nil, nil
 	return dropped

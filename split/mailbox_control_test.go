@@ -82,7 +82,7 @@ func TestDiscardingCloseStandsInTheQueuesPlace(t *testing.T) {
 	wake, queued := m.pushClose(1013, "slow", true)
 	equal(t, "queued", queued, true)
 	equal(t, "wake", wake, false) // the first message's wake is still good
-	equal(t, "dropped", m.ledger.dropped, [DropReasons]int{DropClosed: 2})
+	equal(t, "dropped", m.ledger.dropped, [DropReasons]int{DropLost: 2})
 	equal(t, "batch", m.next(), "close:1013:slow")
 }
 
@@ -118,7 +118,7 @@ func TestShutDropsEverythingThatWaits(t *testing.T) {
 	m.pushClose(1000, "", false)
 	m.shut()
 	m.depth(0, 0)
-	equal(t, "dropped", m.ledger.dropped, [DropReasons]int{DropClosed: 2})
+	equal(t, "dropped", m.ledger.dropped, [DropReasons]int{DropLost: 2})
 	equal(t, "batch", m.next(), "ended")
 }
 

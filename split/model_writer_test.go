@@ -716,7 +716,7 @@ func (m *modelWriter) End() error {
 			return fmt.Errorf("the sender of %c was told %v though it has left", message.id, message.told1)
 		}
 	}
-	lost := m.dropped[DropFull] + m.dropped[DropClosed] + m.dropped[DropConflated]
+	lost := m.dropped[DropFull] + m.dropped[DropClosed] + m.dropped[DropConflated] + m.dropped[DropLost]
 	ended := m.shut || m.lost && (m.dead || box.ended)
 	used := 0
 	if m.scenario.takeover && !m.dead {

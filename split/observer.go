@@ -33,12 +33,15 @@ type DropReason uint8
 const (
 	// DropFull: the mailbox was full and its policy refused or replaced it.
 	DropFull DropReason = iota
-	// DropClosed: the connection was closing or closed.
+	// DropClosed: the connection was closing or closed, and its sender told so.
 	DropClosed
 	// DropPong: more pongs were due than the control lane holds.
 	DropPong
 	// DropConflated: a newer message with the same key took its place.
 	DropConflated
+	// DropLost: it was queued or being written, and went down with its
+	// connection.
+	DropLost
 
 	// DropReasons is the number of reasons.
 	DropReasons = iota
@@ -53,6 +56,8 @@ func (r DropReason) String() string {
 		return "closed"
 	case DropConflated:
 		return "conflated"
+	case DropLost:
+		return "lost"
 	}
 	return "pong"
 }

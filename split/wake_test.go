@@ -62,7 +62,7 @@ func TestConcurrentPushesAreAllFlushedByOneAtATime(t *testing.T) {
 	equal(t, "messages left behind", frames, 0)
 	equal(t, "bytes left behind", bytes, 0)
 	equal(t, "writes that ran at once", out.overlap, false)
-	equal(t, "messages dropped", l.dropped[DropFull]+l.dropped[DropClosed], 0)
+	equal(t, "messages dropped", l.dropped[DropFull]+l.dropped[DropClosed]+l.dropped[DropLost], 0)
 
 	next := make([]int, pushers)
 	messages := 0
@@ -111,6 +111,6 @@ func TestShutAmongPushesEndsTheWriterExactlyOnce(t *testing.T) {
 		c.pushers.Wait()
 		c.flushes.Wait()
 		equal(t, "ends of the writer", idle.Load()+c.lastWords.Load(), 1)
-		equal(t, "messages sent or counted as dropped", len(l.written)+l.dropped[DropFull]+l.dropped[DropClosed], pushers*each)
+		equal(t, "messages sent or counted as dropped", len(l.written)+l.dropped[DropFull]+l.dropped[DropClosed]+l.dropped[DropLost], pushers*each)
 	}
 }

@@ -30,7 +30,7 @@ func TestFailedWriteReleasesAndCountsEverything(t *testing.T) {
 		}
 		equal(t, "closeSent", closeSent, false)
 		equal(t, "frames written", len(w.ledger.written), 0)
-		equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropClosed: maxBatchFrames + 2})
+		equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropLost: maxBatchFrames + 2})
 		equal(t, "InUse", w.pool.InUse(), 1)
 		shared.Release()
 		frames, bytes := w.Depth()
@@ -57,7 +57,7 @@ func TestFailureOfALaterBatchKeepsWhatHasLeft(t *testing.T) {
 	_, err := w.Flush()
 	equal(t, "error", errors.Is(err, errBroken), true)
 	equal(t, "frames written", len(w.ledger.written), maxBatchFrames)
-	equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropClosed: 1})
+	equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropLost: 1})
 }
 
 func TestShutEndsARunningFlush(t *testing.T) {
@@ -71,7 +71,7 @@ func TestShutEndsARunningFlush(t *testing.T) {
 	_, err := w.Flush()
 	equal[error](t, "flush", err, ErrClosed)
 	w.sent(serverFrames(textFrame("leaves")))
-	equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropClosed: 1})
+	equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropLost: 1})
 	equal(t, "Shut reports idle", w.Shut(), false)
 }
 
@@ -95,7 +95,7 @@ func TestPanickingWriteReleasesItsBatchAndLeavesOthersAlone(t *testing.T) {
 		_, err = broken.SendText("secret")
 		must(t, err)
 		equal(t, "the panic comes through", panics(func() { _, _ = broken.Flush() }), true)
-		equal(t, "dropped", l.dropped, [DropReasons]int{DropClosed: i + 1})
+		equal(t, "dropped", l.dropped, [DropReasons]int{DropLost: i + 1})
 		equal(t, "InUse", config.Pool.InUse(), 0)
 		equal(t, "Shut reports idle", broken.Shut(), false)
 

@@ -313,7 +313,7 @@ func TestMessagesThatTheStateNoLongerLetsOutAreDropped(t *testing.T) {
 		if beside {
 			dropped = 2
 		}
-		equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropClosed: dropped})
+		equal(t, "dropped", w.ledger.dropped, [DropReasons]int{DropLost: dropped})
 		equal(t, "frames written", len(w.ledger.written), 0)
 	}
 }

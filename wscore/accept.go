@@ -243,12 +243,15 @@ func AppendRefusal(dst []byte, refusal *HandshakeError) []byte {
 }
 
 // RefusalHeaders returns the header fields that a refusal with that status
-// must have: what is allowed instead (RFC 9110 sections 7.8, 15.5.6 and
-// 15.5.22, RFC 6455 section 4.4).
+// has: what is allowed instead (RFC 9110 sections 7.8, 15.5.6 and 15.5.22,
+// RFC 6455 section 4.4), and for 503 when to come back, in a second (RFC 9110
+// section 15.6.4).
 func RefusalHeaders(status int) []HeaderField {
 	switch status {
 	case 405:
 		return []HeaderField{{"Allow", "GET"}}
+	case 503:
+		return []HeaderField{{"Retry-After", "1"}}
 	case 426:
 		return []HeaderField{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}}
 	}
