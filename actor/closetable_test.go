@@ -171,6 +171,8 @@ func closeCauses() []closeCause {
 		{name: "message over the limit", beginning: beginning{cause: actor.CauseLimit, code: 1009, order: behindSession}, spoken: true, trigger: (*play).tooLong},
 		{name: "Conn.Close", beginning: by(user, func(b *beginning) { b.code, b.reason = 4003, "done" }),
 			trigger: func(p *play) { _ = p.conn.Close(4003, "done") }},
+		{name: "Conn.Disconnect", beginning: by(user, func(b *beginning) { b.cause, b.code, b.reason = actor.CauseAdmin, 4006, "moved" }),
+			trigger: func(p *play) { _ = p.conn.Disconnect(4006, "moved") }},
 		{name: "CloseConn to the PID", beginning: by(user, func(b *beginning) { b.code, b.reason = 4002, "enough" }),
 			trigger: func(p *play) { p.engine.Send(p.conn.PID(), actor.CloseConn{Code: 4002, Reason: "enough"}) }},
 		{name: "mailbox full", beginning: slow, jams: true, trigger: (*play).overflow},

@@ -29,9 +29,10 @@ type Conn struct {
 
 	mu           sync.Mutex
 	phase        phase
-	closeWritten bool // our close frame has left
-	peerDone     bool // the peer's close frame, or a violation, was received
-	peerEnded    bool // the peer's direction of the stream has ended
+	closeWritten bool          // our close frame has left
+	peerDone     bool          // the peer's close frame, or a violation, was received
+	peerEnded    bool          // the peer's direction of the stream has ended
+	roundTrip    atomic.Uint32 // last one in microseconds, 0 before the first; needs no lock
 	last         *lastThings
 	topics       []*subscription
 }
@@ -143,10 +144,20 @@ func (c *Conn) Text(text string) *Buffer { return c.host.pool().Text(text) }
 // The error is a local [*wscore.ProtocolError] for a code or reason that may
 // not be sent, and [split.ErrClosed] if the connection is closing already.
 func (c *Conn) Close(code CloseCode, reason string) error {
+	return c.closeFor(CauseUser, code, reason)
+}
+
+// Disconnect is [Conn.Close] by an operator rather than by the service: the
+// connection ends with [CauseAdmin].
+func (c *Conn) Disconnect(code CloseCode, reason string) error {
+	return c.closeFor(CauseAdmin, code, reason)
+}
+
+func (c *Conn) closeFor(cause Cause, code CloseCode, reason string) error {
 	if err := wscore.CheckClose(code, reason); err != nil {
 		return err
 	}
-	if !c.begin(closeRequest{cause: CauseUser, order: afterQueued, code: code, reason: reason}) {
+	if !c.begin(closeRequest{cause: cause, order: afterQueued, code: code, reason: reason}) {
 		return split.ErrClosed
 	}
 	return nil

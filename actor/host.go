@@ -26,6 +26,7 @@ type host struct {
 	wheel   wheel
 	flusher flusher
 	watch   flushWatch
+	letters *deadLetters
 
 	mu       sync.Mutex
 	conns    map[string]*Conn
@@ -71,7 +72,8 @@ func (h *host) init(engine *Engine, role wscore.Role, config ConnConfig) error {
 	if h.drain.config, err = (DrainConfig{}).withDefaults(); err != nil {
 		return err
 	}
-	collectDeadLetters(engine)
+	h.letters = collectDeadLetters(engine)
+	h.letters.observe(config.Name, config.Observer)
 	h.engine, h.role, h.config, h.halves, h.conns = engine, role, config, halves, make(map[string]*Conn)
 	return nil
 }
@@ -180,7 +182,7 @@ func (h *host) leave() {
 // refuseMessage reports a message to a connection's PID that cannot be taken.
 func (h *host) refuseMessage(pid *PID, message any, sender *PID) {
 	h.config.Observer.MessageRefused()
-	h.engine.BroadcastEvent(hollywood.DeadLetterEvent{Target: pid, Message: message, Sender: sender})
+	h.letters.refuse(hollywood.DeadLetterEvent{Target: pid, Message: message, Sender: sender})
 }
 
 // recovered reports a panic in user code or in one of our own processes.

@@ -94,6 +94,7 @@ const (
 	CausePanic                     // the session panicked
 	CauseUser                      // Conn.Close, or a stopped PID
 	CauseDrain                     // Server.Shutdown, or the end of a Dialer
+	CauseAdmin                     // Conn.Disconnect, Server.Disconnect
 
 	// Causes is the number of causes.
 	Causes = iota
@@ -116,6 +117,8 @@ func (c Cause) String() string {
 		return "user"
 	case CauseDrain:
 		return "drain"
+	case CauseAdmin:
+		return "admin"
 	}
 	return "peer"
 }

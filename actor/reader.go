@@ -3,6 +3,7 @@ package actor
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 
 	hollywood "github.com/anthdm/hollywood/actor"
@@ -146,6 +147,7 @@ func (r *readerProcess) drain(err error) split.Verdict {
 			}
 		case split.Pong:
 			if event.RoundTrip > 0 {
+				c.roundTrip.Store(uint32(max(1, min(event.RoundTrip.Microseconds(), math.MaxUint32))))
 				c.host.config.Observer.PingRoundTrip(event.RoundTrip)
 			}
 		case split.Close:

@@ -51,7 +51,7 @@ func (w *writerProcess) Send(pid *PID, message any, sender *PID) {
 	c := w.conn
 	switch m := message.(type) {
 	case *Buffer:
-		if m != nil {
+		if m != nil && (m.Opcode() == wscore.OpText || m.Opcode() == wscore.OpBinary) {
 			_ = c.Send(m) // counted by the mailbox
 			return
 		}

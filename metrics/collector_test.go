@@ -174,7 +174,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 	for name, want := range map[string]int{
 		"tandem_connections":                        1,
 		"tandem_connections_opened_total":           3,
-		"tandem_connections_closed_total":           19,
+		"tandem_connections_closed_total":           23,
 		"tandem_connection_lifetime_seconds_bucket": 13,
 		"tandem_frames_total":                       12,
 		"tandem_frame_payload_bytes_total":          12,

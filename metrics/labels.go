@@ -90,6 +90,9 @@ var commonEndings = [...]ending{
 	{wscore.CloseGoingAway, actor.Local, actor.CauseUser}, // a PID was stopped
 	{wscore.CloseGoingAway, actor.Local, actor.CauseDrain},
 	{wscore.CloseServiceRestart, actor.Local, actor.CauseDrain},
+	{wscore.CloseNormal, actor.Local, actor.CauseAdmin},
+	{wscore.CloseGoingAway, actor.Local, actor.CauseAdmin},
+	{wscore.ClosePolicyViolation, actor.Local, actor.CauseAdmin},
 
 	// What an ailing one sees.
 	{wscore.CloseAbnormal, actor.Remote, actor.CausePeer}, // the network, or a client that was killed
@@ -106,6 +109,7 @@ var commonEndings = [...]ending{
 	{wscore.CloseAbnormal, actor.Local, actor.CauseSlowConsumer},
 	{wscore.CloseAbnormal, actor.Local, actor.CauseUser},
 	{wscore.CloseAbnormal, actor.Local, actor.CauseDrain},
+	{wscore.CloseAbnormal, actor.Local, actor.CauseAdmin},
 }
 
 // refusals are the reasons for which a server refuses a handshake.
