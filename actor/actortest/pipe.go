@@ -162,7 +162,11 @@ func (l *deadline) set(at time.Time, changed *sync.Cond) {
 	left := time.Until(at)
 	l.at = time.Now().Add(left) // by the clock that timers go by
 	if left > 0 {
-		l.timer = time.AfterFunc(left, changed.Broadcast)
+		l.timer = time.AfterFunc(left, func() {
+			changed.L.Lock() // nobody is between looking at the time and waiting
+			defer changed.L.Unlock()
+			changed.Broadcast()
+		})
 	}
 }
 
