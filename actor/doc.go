@@ -13,6 +13,8 @@
 // and Hollywood's Stopped. A session whose own PID was stopped or poisoned
 // gets Stopped without Closed.
 //
+// Package actortest is for tests of sessions, without sockets.
+//
 // A panic in a session ends its own connection with close code 1011 and
 // nothing else. Hollywood's restarts do not apply to sessions.
 package actor
