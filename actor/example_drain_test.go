@@ -56,7 +56,7 @@ func ExampleServer_Shutdown() {
 		fmt.Println(err)
 		return
 	}
-	c := &client{stream: stream, conn: conn}
+	c := &browser{stream: stream, conn: conn}
 	fmt.Println(c.hear())
 	heard := make(chan string)
 	go func() { heard <- c.hear() }()

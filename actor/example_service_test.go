@@ -62,7 +62,7 @@ func ExampleConn_PID() {
 	first, second := mustDial(server), mustDial(server)
 	first.say("soup")
 	second.say("soup")
-	for _, c := range []*client{first, second} {
+	for _, c := range []*browser{first, second} {
 		fmt.Println(c.hear())
 		fmt.Println(c.hear())
 	}

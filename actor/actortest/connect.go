@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/tandem-ws/tandem/wscore"
@@ -69,25 +70,55 @@ func connect(t TB, handler http.Handler, options Options) (*Peer, error) {
 }
 
 // NewPeer shakes hands on a stream, which it owns from then on, and returns the
-// peer's end: for a stream of [Listener.Dial], or one to a server anywhere. The
+// client's end: for a stream of [Listener.Dial], or one to a server anywhere. The
 // error is as of [wscore.Connect]. The peer disconnects when the test ends.
 func NewPeer(t TB, stream net.Conn, options Options) (*Peer, error) {
 	t.Helper()
 	if options.Host == "" {
 		options.Host = "actortest"
 	}
+	return newPeer(t, stream, wscore.Client, &options.Options, func(p *Peer, buffers wscore.Buffers) (conn *wscore.Conn, err error) {
+		conn, p.subprotocol, err = wscore.Connect(reading{p}, buffers, options)
+		return conn, err
+	})
+}
+
+// Accept waits for the next stream of the listener, for at most a minute, and
+// returns a server's end of it: what a client under test, such as an
+// actor.Dialer whose DialContext is the listener's, is connected to. A hook in
+// the options may refuse the handshake; the error is as of [wscore.Accept]. The
+// peer disconnects when the test ends.
+func Accept(t TB, listener *Listener, options wscore.AcceptOptions) (*Peer, error) {
+	t.Helper()
+	patience := time.NewTimer(acceptTimeout)
+	defer patience.Stop()
+	var stream net.Conn
+	select {
+	case stream = <-listener.waiting:
+	case <-listener.closed:
+		return nil, net.ErrClosed
+	case <-patience.C:
+		return nil, os.ErrDeadlineExceeded
+	}
+	return newPeer(t, stream, wscore.Server, &options.Options, func(p *Peer, buffers wscore.Buffers) (*wscore.Conn, error) {
+		return wscore.Accept(reading{p}, buffers, options)
+	})
+}
+
+const acceptTimeout = time.Minute
+
+// newPeer makes a peer by a handshake with the options, which it completes.
+func newPeer(t TB, stream net.Conn, role wscore.Role, options *wscore.Options, handshake func(*Peer, wscore.Buffers) (*wscore.Conn, error)) (*Peer, error) {
+	t.Helper()
 	options.ManualPong, options.ManualClose = true, true
 	limits, err := options.Limits.WithDefaults()
 	if err == nil {
 		err = stream.SetDeadline(time.Now().Add(DefaultTimeout))
 	}
-	if err != nil {
-		_ = stream.Close()
-		return nil, err
-	}
 	p := &Peer{Timeout: DefaultTimeout, t: t, stream: stream, changed: make(chan struct{}), done: make(chan struct{}), writing: make(chan struct{}, 1)}
-	buffers := wscore.Buffers{Read: make([]byte, readWindow), Write: make([]byte, readWindow), Message: make([]byte, limits.MaxMessage)}
-	p.conn, p.subprotocol, err = wscore.Connect(reading{p}, buffers, options)
+	if err == nil {
+		p.conn, err = handshake(p, wscore.Buffers{Read: make([]byte, readWindow), Write: make([]byte, readWindow), Message: make([]byte, limits.MaxMessage)})
+	}
 	if err == nil {
 		err = stream.SetDeadline(time.Time{})
 	}
@@ -95,7 +126,7 @@ func NewPeer(t TB, stream net.Conn, options Options) (*Peer, error) {
 		_ = stream.Close()
 		return nil, err
 	}
-	p.encoder = wscore.NewEncoder(wscore.Client, p.conn.Lifecycle(), options.MaskKey)
+	p.encoder = wscore.NewEncoder(role, p.conn.Lifecycle(), options.MaskKey)
 	go p.read()
 	t.Cleanup(func() {
 		p.Disconnect()

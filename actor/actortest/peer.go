@@ -19,7 +19,8 @@ const DefaultTimeout = 5 * time.Second
 // readWindow is what a peer reads at once.
 const readWindow = 4 << 10
 
-// Peer is the client's end of a connection, driven by a test. It reads all the
+// Peer is one end of a connection, the client's unless it comes from [Accept],
+// driven by a test. It reads all the
 // time, and answers pings and the close frame as a browser does, unless it is
 // told otherwise ([Peer.Mute], [Peer.StopReading]).
 //
@@ -50,7 +51,7 @@ type Peer struct {
 	stopped bool // nothing is read
 }
 
-// Subprotocol returns what the server chose, "" for none.
+// Subprotocol returns what the server chose, "" for none; a client's peer knows.
 func (p *Peer) Subprotocol() string { return p.subprotocol }
 
 // Mute lets the peer answer neither pings nor a close frame from now on, as if
@@ -219,7 +220,8 @@ func (p *Peer) Close(code wscore.CloseCode, reason string) {
 }
 
 // SendFrame sends one frame as the header says, right or wrong, but for its
-// length, which is the payload's. A client's frames have Masked set.
+// length, which is the payload's. A client's frames have Masked set, a server's
+// have not.
 func (p *Peer) SendFrame(header wscore.Header, payload []byte) {
 	p.t.Helper()
 	header.Length = uint64(len(payload))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,45 @@ func TestPeersThatMisbehave(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client under test meets a server that the test plays.
+func TestAcceptPlaysTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine, err := actor.NewEngine()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener := actortest.NewListener()
+		dialer, err := actor.NewDialer(engine, func(*actor.Established) (actor.Receiver, error) { return &onMessage{f: byWord}, nil },
+			actor.DialerConfig{Dial: split.DialConfig{URL: "ws://server.example/", DialContext: listener.DialContext}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		actortest.ShutdownAtEnd(t, dialer)
+
+		busy := wscore.AcceptOptions{OnRequest: func(*wscore.Request, *wscore.Answer) error { return actor.Reject(503, "busy") }}
+		if _, err := actortest.Accept(t, listener, busy); err == nil {
+			t.Error("a handshake that was refused has succeeded")
+		}
+		for range 2 { // it connects again after a restart
+			peer, err := actortest.Accept(t, listener, wscore.AcceptOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			peer.SendText("echo hello")
+			peer.ExpectText("hello")
+			peer.Close(1012, "restart")
+			peer.ExpectClose(1012)
+			peer.Disconnect()
+		}
+		if err := dialer.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := actortest.Accept(t, listener, wscore.AcceptOptions{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("nobody dials: %v", err)
+		}
+	})
 }
 
 // A test's failure says what came instead, and what had come before.

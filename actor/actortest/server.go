@@ -45,19 +45,25 @@ func NewServer(t TB, newSession actor.NewSession, config actor.ServerConfig) *ac
 	return server
 }
 
-// ShutdownAtEnd shuts the server down when the test ends. The test fails if a
+// Stopper is what ShutdownAtEnd takes: an *actor.Server or an *actor.Dialer.
+type Stopper interface {
+	Shutdown(context.Context) error
+	BuffersInUse() int
+}
+
+// ShutdownAtEnd shuts a server or a dialer down when the test ends. The test fails if a
 // session does not return from Receive within ten seconds then, and if a
 // message buffer is still out: one that a session took or retained and neither
 // sent nor released.
-func ShutdownAtEnd(t TB, server *actor.Server) {
+func ShutdownAtEnd(t TB, s Stopper) {
 	t.Helper()
 	t.Cleanup(func() {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			t.Errorf("actortest: shutdown of the server: %v; a session may be stuck in Receive", err)
-		} else if n := server.BuffersInUse(); n != 0 {
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("actortest: shutdown: %v; a session may be stuck in Receive", err)
+		} else if n := s.BuffersInUse(); n != 0 {
 			t.Errorf("actortest: %d message buffers are out: taken or retained by a session, and neither sent nor released", n)
 		}
 	})

@@ -12,14 +12,14 @@ import (
 	"github.com/tandem-ws/tandem/wscore"
 )
 
-// client plays the browser in the examples, over a stream in memory.
-type client struct {
+// browser plays the client in the examples, over a stream in memory.
+type browser struct {
 	stream net.Conn
 	conn   *wscore.Conn
 }
 
 // dial opens a connection to the handler.
-func dial(handler http.Handler, options wscore.ConnectOptions) (*client, error) {
+func dial(handler http.Handler, options wscore.ConnectOptions) (*browser, error) {
 	listener := actortest.NewListener()
 	web := &http.Server{Handler: handler, ReadHeaderTimeout: time.Second}
 	served := make(chan error)
@@ -40,11 +40,11 @@ func dial(handler http.Handler, options wscore.ConnectOptions) (*client, error) 
 		_ = stream.Close()
 		return nil, err
 	}
-	return &client{stream: stream, conn: conn}, nil
+	return &browser{stream: stream, conn: conn}, nil
 }
 
 // mustDial is dial where nothing can go wrong.
-func mustDial(handler http.Handler) *client {
+func mustDial(handler http.Handler) *browser {
 	c, err := dial(handler, wscore.ConnectOptions{})
 	if err != nil {
 		panic(err)
@@ -53,14 +53,14 @@ func mustDial(handler http.Handler) *client {
 }
 
 // say sends a text message.
-func (c *client) say(text string) {
+func (c *browser) say(text string) {
 	if err := c.conn.Send(wscore.Text([]byte(text))); err != nil {
 		panic(err)
 	}
 }
 
 // hear returns the next message, or how the connection was closed.
-func (c *client) hear() string {
+func (c *browser) hear() string {
 	for {
 		m, err := c.conn.Next() // answers pings and the close frame
 		switch {
@@ -79,7 +79,7 @@ func (c *client) hear() string {
 }
 
 // leave closes the connection.
-func (c *client) leave() {
+func (c *browser) leave() {
 	if err := c.conn.Close(wscore.CloseNormal, ""); err != nil {
 		panic(err)
 	}
