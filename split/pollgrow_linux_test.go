@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandem-ws/tandem/internal/rawpeer"
@@ -55,38 +56,40 @@ func TestSpareProcessorsAreJudgedOverTime(t *testing.T) {
 // A loop that is busy throughout sheds half of its connections to a new loop,
 // if the machine has a processor to spare, and only then.
 func TestBusyLoopShedsToANewOneOnlyIfThatHelps(t *testing.T) {
-	p := NewPoller(2)
-	spare := false
-	idle, at := time.Duration(0), time.Duration(0)
-	p.monitor.growth.read = func() (time.Duration, bool) {
-		if spare {
-			idle += time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPoller(2)
+		spare := false
+		idle, at := time.Duration(0), time.Duration(0)
+		p.monitor.growth.read = func() (time.Duration, bool) {
+			if spare {
+				idle += time.Hour
+			}
+			at++
+			return idle, true
 		}
-		at++
-		return idle, true
-	}
-	busy := func() {
-		p.monitor.seen[0].busy = 0xFFFF
-		p.monitor.growth.since = time.Now().Add(-judgeTime)
-		p.monitor.balance()
-	}
-	busy()
-	equal(t, "loops without a spare processor", p.monitor.open.Load(), 1)
-	spare = true
-	busy()
-	equal(t, "loops with one", p.monitor.open.Load(), 2)
-	if p.loops[0].shed.Swap(nil) != &p.loops[1] {
-		t.Error("the busy loop does not shed")
-	}
-	busy()
-	if p.loops[0].shed.Swap(nil) != &p.loops[1] {
-		t.Error("the busy loop does not shed to the calm one")
-	}
-	p.monitor.seen[1].busy = 0xFFFF
-	busy()
-	if p.loops[0].shed.Load() != nil || p.loops[1].shed.Load() != nil {
-		t.Error("a busy loop sheds to a busy one")
-	}
+		busy := func() {
+			p.monitor.seen[0].busy = 0xFFFF
+			p.monitor.growth.since = time.Now().Add(-judgeTime)
+			p.monitor.balance()
+		}
+		busy()
+		equal(t, "loops without a spare processor", p.monitor.open.Load(), 1)
+		spare = true
+		busy()
+		equal(t, "loops with one", p.monitor.open.Load(), 2)
+		if p.loops[0].shed.Swap(nil) != &p.loops[1] {
+			t.Error("the busy loop does not shed")
+		}
+		busy()
+		if p.loops[0].shed.Swap(nil) != &p.loops[1] {
+			t.Error("the busy loop does not shed to the calm one")
+		}
+		p.monitor.seen[1].busy = 0xFFFF
+		busy()
+		if p.loops[0].shed.Load() != nil || p.loops[1].shed.Load() != nil {
+			t.Error("a busy loop sheds to a busy one")
+		}
+	})
 }
 
 // Connections move between loops while they are used, paused, resumed, written

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -127,6 +128,20 @@ func TestQuickWorkRunsOnTheLoopAndTheMonitorRests(t *testing.T) {
 	}
 }
 
+// waitForLook lets the work on the poller's first loop last until the monitor
+// has found it there.
+func waitForLook(p *Poller) {
+	state := p.loops[0].shift.state.Load()
+	for limit := time.Now().Add(patience); time.Now().Before(limit); runtime.Gosched() {
+		p.monitor.mu.Lock()
+		seen := p.monitor.seen[0].state
+		p.monitor.mu.Unlock()
+		if seen >= state {
+			return
+		}
+	}
+}
+
 // Work that waits for something, each time, gets goroutines of its own.
 func TestWorkThatKeepsWaitingIsSpread(t *testing.T) {
 	p := NewPoller(1)
@@ -135,8 +150,9 @@ func TestWorkThatKeepsWaitingIsSpread(t *testing.T) {
 	var clients []net.Conn
 	for i := range crowd {
 		_, client := hire(t, p, func(_ byte, watched bool) {
-			time.Sleep(300 * time.Microsecond) // what it waits for
-			if !watched {
+			if watched {
+				waitForLook(p)
+			} else {
 				select {
 				case spread <- fmt.Sprint("connection ", i):
 				default:
@@ -145,7 +161,7 @@ func TestWorkThatKeepsWaitingIsSpread(t *testing.T) {
 		})
 		clients = append(clients, client)
 	}
-	limit := time.After(10 * time.Second)
+	limit := time.After(patience)
 	for {
 		for _, client := range clients {
 			say(t, client, "x")
