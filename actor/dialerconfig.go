@@ -11,7 +11,8 @@ import (
 // its default; only Dial.URL is required.
 type DialerConfig struct {
 	// ConnConfig are the settings of each connection. HandshakeTimeout bounds an
-	// attempt to connect, from name resolution on.
+	// attempt to connect, from name resolution on. Where there are many
+	// dialers, they should share one Readiness.
 	ConnConfig
 
 	// Dial says what to connect to and how. Its Timeout and Deflate must be

@@ -180,3 +180,17 @@ func TestDialerConfigErrorsNameTheField(t *testing.T) {
 		t.Errorf("a long MinBackoff alone: %v, %v", config.MaxBackoff, err)
 	}
 }
+
+// Whatever a server says, the wait is bounded by MaxRetryAfter.
+func FuzzRetryAfter(f *testing.F) {
+	for _, seed := range []string{"", "60", "-1", "1e9", "4294967296", "Sat, 01 Jan 2050 00:00:30 GMT", "Sat, 01 Jan 9999 00:00:00 GMT"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		config := DialerConfig{MaxRetryAfter: time.Minute}
+		d := config.afterStatus(503, http.Header{"Retry-After": {value}}, Decision{Again: true, After: time.Second})
+		if !d.Again || d.After < time.Second || d.After > time.Minute+time.Second {
+			t.Fatalf("%q: %+v", value, d)
+		}
+	})
+}

@@ -26,6 +26,7 @@ type recorder struct {
 	actor.NopObserver
 	mu           sync.Mutex
 	opened       int
+	readiness    string // of the last one
 	closed       []actor.Closed
 	refused      []string
 	dialFailures []string
@@ -52,7 +53,9 @@ func (r *recorder) note(f func()) {
 	r.changed = make(chan struct{})
 }
 
-func (r *recorder) ConnectionOpened(string) { r.note(func() { r.opened++ }) }
+func (r *recorder) ConnectionOpened(readiness string) {
+	r.note(func() { r.opened, r.readiness = r.opened+1, readiness })
+}
 func (r *recorder) ConnectionClosed(c actor.Closed, _ time.Duration) {
 	r.note(func() { r.closed = append(r.closed, c) })
 }

@@ -62,6 +62,7 @@ func TestDialSaysWhoAsks(t *testing.T) {
 	}{
 		{"user and password", "us%3Aer:p%40ss@", nil, "Basic dXM6ZXI6cEBzcw=="},
 		{"user alone", "user@", nil, "Basic dXNlcjo="},
+		{"a header in small letters", "user:pass@", http.Header{"authorization": {"Bearer token"}}, "Bearer token"},
 		{"a header of their own", "user:pass@", http.Header{"Authorization": {"Bearer token"}}, "Bearer token"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -402,4 +403,27 @@ func TestDialFeedsTheHalves(t *testing.T) {
 	equal(t, "message", string(event.Buffer.Payload()), "early")
 	event.Buffer.Release()
 	reader.Discard()
+}
+
+// Whatever URL is taken can stand in a request and in a CONNECT.
+func FuzzDialTarget(f *testing.F) {
+	for _, seed := range []string{"ws://a.example", "wss://user:pass@[fe80::1%25eth0]:81/x?y", "ws://Bücher.example:/%2F", "ws://a\r\nb", "ws://%0d%0a", "wss://]", "wss://::%25]:"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		got, err := parseTarget(raw)
+		if err != nil {
+			return
+		}
+		for _, text := range []string{got.hostField, got.tunneled} {
+			for i := range len(text) {
+				if text[i] <= 0x20 || text[i] >= 0x7F {
+					t.Fatalf("%q became %q", raw, text)
+				}
+			}
+		}
+		if _, _, err := net.SplitHostPort(got.address); err != nil || got.name == "" {
+			t.Fatalf("%q is dialed as %q", raw, got.address)
+		}
+	})
 }

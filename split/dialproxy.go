@@ -85,10 +85,7 @@ func (d *dialing) tunnel(ctx context.Context, stream net.Conn) (net.Conn, error)
 func (d *dialing) connectThrough(stream net.Conn) error {
 	request := fmt.Appendf(nil, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n", d.target.tunneled)
 	fields, _ := headerFields(d.config.ProxyHeader) // checked before
-	if d.proxy.User != nil && d.config.ProxyHeader.Get("Proxy-Authorization") == "" {
-		fields = append(fields, wscore.HeaderField{Name: "Proxy-Authorization", Value: basicAuth(d.proxy.User)})
-	}
-	for _, field := range fields {
+	for _, field := range withAuth(fields, "Proxy-Authorization", d.proxy.User) {
 		request = fmt.Appendf(request, "%s: %s\r\n", field.Name, field.Value)
 	}
 	if _, err := stream.Write(append(request, "\r\n"...)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -62,20 +63,30 @@ func parseTarget(raw string) (target, error) {
 	return t, nil
 }
 
-// asciiHost turns a name into what is looked up (RFC 5890) and refuses what
-// would break a request line.
+// asciiHost turns a name into what is looked up (RFC 5890), and refuses what is
+// neither that nor an address.
 func asciiHost(host string) (string, error) {
-	ascii := true
-	for i := range len(host) {
-		if host[i] <= 0x20 || host[i] == 0x7F || strings.IndexByte(`/\?#@`, host[i]) >= 0 {
-			return "", wscore.ErrTarget
+	if strings.Contains(host, ":") {
+		address, err := netip.ParseAddr(host)
+		if err == nil && strings.IndexFunc(address.Zone(), notInNames) >= 0 {
+			err = wscore.ErrTarget
 		}
-		ascii = ascii && host[i] < 0x80
+		return host, err
 	}
-	if ascii {
-		return host, nil
+	name, err := host, error(nil)
+	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) >= 0 {
+		name, err = idna.Lookup.ToASCII(host)
 	}
-	return idna.Lookup.ToASCII(host)
+	if err == nil && strings.IndexFunc(name, notInNames) >= 0 {
+		err = wscore.ErrTarget
+	}
+	return name, err
+}
+
+// notInNames tells what no host or interface has in its name; an underscore is
+// common inside of clusters.
+func notInNames(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
 }
 
 // redacted is a URL fit for errors: without password, also if it is malformed.
@@ -92,10 +103,7 @@ func redacted(raw string) string {
 // headers are the request's further fields, in the order of their names.
 func (d *dialing) headers() ([]wscore.HeaderField, error) {
 	fields, err := headerFields(d.config.Header)
-	if user := d.target.url.User; user != nil && d.config.Header.Get("Authorization") == "" {
-		fields = append(fields, wscore.HeaderField{Name: "Authorization", Value: basicAuth(user)})
-	}
-	return fields, err
+	return withAuth(fields, "Authorization", d.target.url.User), err
 }
 
 // headerFields flattens a header and refuses what would break a head.
@@ -110,10 +118,15 @@ func headerFields(header http.Header) ([]wscore.HeaderField, error) {
 	return fields, wscore.CheckHeaders(fields)
 }
 
-// basicAuth is the value of an Authorization field (RFC 7617).
-func basicAuth(user *url.Userinfo) string {
+// withAuth adds the field that tells who asks (RFC 7617), unless it is there.
+func withAuth(fields []wscore.HeaderField, name string, user *url.Userinfo) []wscore.HeaderField {
+	there := func(f wscore.HeaderField) bool { return strings.EqualFold(f.Name, name) }
+	if user == nil || slices.ContainsFunc(fields, there) {
+		return fields
+	}
 	password, _ := user.Password()
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
+	value := "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
+	return append(fields, wscore.HeaderField{Name: name, Value: value})
 }
 
 // headerOf copies header fields out of the buffer they lie in.
