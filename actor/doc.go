@@ -1,7 +1,8 @@
 // Package actor runs WebSocket connections as Hollywood actors: for each
 // connection a reader process and a writer process own the halves from package
 // split, and the user's session, an ordinary Receiver, handles its messages.
-// [Server] makes them from an HTTP handler; [Topic] fans messages out.
+// [Server] makes them from an HTTP handler, [Dialer] connects to a server and
+// connects again; [Topic] fans messages out.
 //
 // It knows nothing of frames: the protocol is decided in package wscore.
 //
