@@ -43,6 +43,19 @@ type Observer interface {
 	// connections left: each stage once for a server, in order, [DrainCut] only
 	// if connections had to be cut off.
 	Draining(stage DrainStage, left int)
+	// BrokerPublished and BrokerReceived report a message that a [Hub] handed to
+	// its broker, or took from it, with the length of its payload in bytes.
+	BrokerPublished(payload int)
+	BrokerReceived(payload int)
+	// BrokerFailed reports that a hub could not "publish", "subscribe", or
+	// understand what it did "receive".
+	BrokerFailed(operation string)
+	// BrokerGap reports that messages of a topic may have been lost between
+	// nodes; a [Gap] tells the sessions.
+	BrokerGap()
+	// BrokerConnected reports that a hub's broker has lost its connection or has
+	// it again.
+	BrokerConnected(connected bool)
 }
 
 // NopObserver ignores everything; embed it to implement only some methods.
@@ -79,3 +92,18 @@ func (NopObserver) RateExceeded(string) {}
 
 // Draining does nothing.
 func (NopObserver) Draining(DrainStage, int) {}
+
+// BrokerPublished does nothing.
+func (NopObserver) BrokerPublished(int) {}
+
+// BrokerReceived does nothing.
+func (NopObserver) BrokerReceived(int) {}
+
+// BrokerFailed does nothing.
+func (NopObserver) BrokerFailed(string) {}
+
+// BrokerGap does nothing.
+func (NopObserver) BrokerGap() {}
+
+// BrokerConnected does nothing.
+func (NopObserver) BrokerConnected(bool) {}

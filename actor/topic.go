@@ -16,6 +16,7 @@ import (
 // Subscribers are kept in shards, each behind a lock of its own, so that many
 // can come and go at once; no lock is held while they are sent to.
 type Topic struct {
+	left   func(*Conn) // called as a connection leaves; nil for most
 	count  atomic.Int64
 	shards [topicShards]topicShard
 }
@@ -73,6 +74,9 @@ func (s *subscription) remove() {
 	}
 	shard.mu.Unlock()
 	s.topic.count.Add(-1)
+	if s.topic.left != nil {
+		s.topic.left(s.conn)
+	}
 }
 
 // Len returns the number of subscribers.
@@ -140,11 +144,17 @@ func (shard *topicShard) appendTo(list []*Conn) []*Conn {
 // Subscribing twice is as good as once. The error is [split.ErrClosed],
 // [ErrTooManySubscriptions] or [ErrBlockingSubscriber].
 func (c *Conn) Subscribe(t *Topic) error {
+	if c.host.halves.Mailbox.Policy == split.Block {
+		return ErrBlockingSubscriber
+	}
+	return c.join(t)
+}
+
+// join is Subscribe for a topic that may not be published to.
+func (c *Conn) join(t *Topic) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.host.halves.Mailbox.Policy == split.Block:
-		return ErrBlockingSubscriber
 	case c.phase == ended:
 		return split.ErrClosed
 	case c.subscribed(t) >= 0:

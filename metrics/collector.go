@@ -41,6 +41,11 @@ type Collector struct {
 
 	draining level
 	drained  map[string]prometheus.Counter // by stage; not changed after New
+
+	published, taken   counted                       // between nodes
+	brokerFailed       map[string]prometheus.Counter // by operation; not changed after New
+	brokerGaps         prometheus.Counter
+	brokerDisconnected prometheus.Counter
 }
 
 var (
@@ -160,6 +165,14 @@ func (m maker) fill(c *Collector) {
 	m.gauge(&c.draining, "draining_servers", "Servers that are shutting down.", nil)
 	c.drained = children(m.counter("drain_connections_total", "WebSocket connections that were left when a shutdown came to each of its stages.", labelStage), drainStages())
 	c.messagesRefused = m.counter("messages_refused_total", "Messages from other actors that a connection could not take.").WithLabelValues()
+
+	messages := m.counter("broker_messages_total", "Messages that hubs published to their broker (out) and took from it (in).", labelDirection)
+	payload := m.counter("broker_payload_bytes_total", "Payload bytes of messages that hubs published to their broker (out) and took from it (in).", labelDirection)
+	c.published = counted{messages.WithLabelValues("out"), payload.WithLabelValues("out")}
+	c.taken = counted{messages.WithLabelValues("in"), payload.WithLabelValues("in")}
+	c.brokerFailed = children(m.counter("broker_failures_total", "What hubs could not do at their broker, by operation.", labelOperation), operations[:])
+	c.brokerGaps = m.counter("broker_gaps_total", "Times that messages between nodes may have been lost.").WithLabelValues()
+	c.brokerDisconnected = m.counter("broker_disconnects_total", "Times that a hub's broker lost its connection.").WithLabelValues()
 }
 
 func (m maker) counter(name, help string, labels ...string) *prometheus.CounterVec {

@@ -108,6 +108,14 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c.Draining(actor.DrainCut, 2)
 	c.Draining(actor.DrainDone, 0)
 	c.Draining(actor.DrainStages, 1)
+	c.BrokerPublished(100)
+	c.BrokerPublished(0)
+	c.BrokerReceived(7)
+	c.BrokerFailed("publish")
+	c.BrokerFailed("something new")
+	c.BrokerGap()
+	c.BrokerConnected(false)
+	c.BrokerConnected(true)
 
 	wantSamples(t, registry, map[string]string{
 		`tandem_connections`: "1",
@@ -157,6 +165,14 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 		`tandem_drain_connections_total{stage="closing"}`:                              "0",
 		`tandem_drain_connections_total{stage="cut"}`:                                  "2",
 		`tandem_drain_connections_total{stage="other"}`:                                "1",
+		`tandem_broker_messages_total{direction="out"}`:                                "2",
+		`tandem_broker_payload_bytes_total{direction="out"}`:                           "100",
+		`tandem_broker_messages_total{direction="in"}`:                                 "1",
+		`tandem_broker_payload_bytes_total{direction="in"}`:                            "7",
+		`tandem_broker_failures_total{operation="publish"}`:                            "1",
+		`tandem_broker_failures_total{operation="other"}`:                              "1",
+		`tandem_broker_gaps_total`:                                                     "1",
+		`tandem_broker_disconnects_total`:                                              "1",
 	})
 }
 
@@ -191,6 +207,11 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 		"tandem_rate_exceeded_total":                3,
 		"tandem_draining_servers":                   1,
 		"tandem_drain_connections_total":            actor.DrainStages + 1,
+		"tandem_broker_messages_total":              2,
+		"tandem_broker_payload_bytes_total":         2,
+		"tandem_broker_failures_total":              4,
+		"tandem_broker_gaps_total":                  1,
+		"tandem_broker_disconnects_total":           1,
 	} {
 		if perFamily[name] != want {
 			t.Errorf("%s has %d series, want %d", name, perFamily[name], want)

@@ -37,10 +37,7 @@ func (t *traffic) count(opcode wscore.Opcode, payload int) {
 	} else {
 		c = t.byOpcode[opcode]
 	}
-	c.frames.Inc()
-	if payload > 0 { // a negative number would make the counter panic
-		c.bytes.Add(float64(payload))
-	}
+	c.add(payload)
 }
 
 // FrameRead counts a frame from the peer.

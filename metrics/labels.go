@@ -20,6 +20,7 @@ const (
 	labelReadiness = "readiness"
 	labelLimit     = "limit"
 	labelStage     = "stage"
+	labelOperation = "operation"
 )
 
 // reservedLabels are the names that constant labels may not have: those above
@@ -27,7 +28,7 @@ const (
 var reservedLabels = map[string]bool{
 	labelCode: true, labelInitiator: true, labelCause: true, labelDirection: true,
 	labelOpcode: true, labelReason: true, labelPart: true, labelClass: true, labelReadiness: true,
-	labelLimit: true, labelStage: true,
+	labelLimit: true, labelStage: true, labelOperation: true,
 	"le": true, "quantile": true,
 }
 
@@ -146,6 +147,9 @@ func drainStages() []string {
 	}
 	return stages
 }
+
+// operations are what a hub does at its broker.
+var operations = [...]string{"publish", "subscribe", "receive", other}
 
 // bufferClasses are the payload capacities of pooled buffers in bytes; 0 stands
 // for buffers above the largest.

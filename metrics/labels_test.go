@@ -46,6 +46,8 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 		c.Panicked(fmt.Sprint("part", i))
 		c.RateExceeded(fmt.Sprint("limit", i))
 		c.Draining(actor.DrainStage(i), -i)
+		c.BrokerFailed(fmt.Sprint("operation", i))
+		c.BrokerPublished(i - 500)
 	}
 	c.BufferAcquired(math.MaxInt)
 	c.BufferAcquired(math.MinInt)
@@ -60,6 +62,8 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 		"tandem_panics_total":              5,
 		"tandem_rate_exceeded_total":       3,
 		"tandem_drain_connections_total":   actor.DrainStages + 1,
+		"tandem_broker_failures_total":     4,
+		"tandem_broker_messages_total":     2,
 	} {
 		n, err := testutil.GatherAndCount(registry, name)
 		if err != nil {

@@ -23,6 +23,8 @@ var framePath = []struct {
 	{"FramesDropped", func(c *metrics.Collector) { c.FramesDropped(split.DropFull, 1) }},
 	{"BufferAcquired", func(c *metrics.Collector) { c.BufferAcquired(256) }},
 	{"BufferReleased", func(c *metrics.Collector) { c.BufferReleased(256) }},
+	{"BrokerPublished", func(c *metrics.Collector) { c.BrokerPublished(128) }},
+	{"BrokerReceived", func(c *metrics.Collector) { c.BrokerReceived(128) }},
 }
 
 // connectionPath are the methods of rarer events.
