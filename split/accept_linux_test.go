@@ -15,7 +15,6 @@ import (
 
 func TestAcceptedConnectionsDoNotDelaySmallWrites(t *testing.T) {
 	a := newAcceptTest(t, AcceptConfig{}, nil)
-	defer a.end()
 	options := make(chan int, 1)
 	a.decides(func(h *Handshake) error {
 		descriptor := h.channel.(*arrival).transport.descriptor
@@ -30,6 +29,21 @@ func TestAcceptedConnectionsDoNotDelaySmallWrites(t *testing.T) {
 	send(conn, handshakeHead)
 	a.hears(conn, switched)
 	equal(t, "TCP_NODELAY", receive(t, "the option", options), 1)
+
+	// One that came before the listener was served.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	early, err := net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	defer func() { _ = early.Close() }()
+	must(t, early.SetDeadline(time.Now().Add(patience)))
+	served := make(chan error, 1)
+	go func() { served <- a.Serve(listener) }()
+	defer func() { equal(t, "the end of Serve", receive(t, "the end of Serve", served), error(ErrAcceptorClosed)) }()
+	send(early, handshakeHead)
+	a.hears(early, switched)
+	equal(t, "TCP_NODELAY of the early one", receive(t, "the option", options), 1)
+	a.end()
 }
 
 // Nothing of the handshake stays with the connection.

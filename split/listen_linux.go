@@ -21,6 +21,7 @@ type pollListener struct {
 	failure   error         // ends it
 	wait      time.Duration // until the next attempt, 0 for at once
 	full      bool          // there is no room for another handshake
+	drained   bool          // whoever came before the listener's options were set has been taken
 	ended     chan error
 	once      sync.Once
 }
@@ -73,14 +74,19 @@ func (l *pollListener) watch(listener *net.TCPListener) error {
 	if err != nil {
 		return err
 	}
-	// Connections have the option from their listener.
-	_ = syscall.SetsockoptInt(descriptor, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	noDelay(descriptor) // connections that come from now on have it from their listener
 	l.transport = &polled{descriptor: descriptor, handler: l}
 	if err := l.poller.admit(l.transport); err != nil {
 		return err
 	}
 	l.transport.expect()
 	return nil
+}
+
+// noDelay lets small writes leave at once. An error shows in the first use of a
+// socket that is broken.
+func noDelay(descriptor int) {
+	_ = syscall.SetsockoptInt(descriptor, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 }
 
 // admit gives a connection to a loop. Nothing is to be done for it before its
@@ -109,8 +115,12 @@ func (l *pollListener) Fill(io.Reader) error {
 		switch {
 		case errno == 0:
 			l.pause.reset()
+			if !l.drained {
+				noDelay(descriptor)
+			}
 			l.take(descriptor, remote)
 		case errno == syscall.EAGAIN:
+			l.drained = true
 			return ErrWouldBlock
 		case exhausted(errno):
 			l.wait = l.pause.next()
