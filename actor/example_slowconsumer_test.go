@@ -11,18 +11,19 @@ import (
 )
 
 // flooding sends faster than its client reads, which is not at all.
-type flooding struct{ ended chan actor.Closed }
+type flooding struct {
+	refused chan error
+	ended   chan actor.Closed
+}
 
 func (s *flooding) Receive(c *actor.Context) {
 	switch m := c.Message().(type) {
 	case actor.Opened:
-		for {
-			err := m.Conn.SendBinary(make([]byte, 1000))
-			if errors.Is(err, split.ErrSlowConsumer) {
-				fmt.Println(err)
-				return
-			}
+		var err error
+		for err == nil {
+			err = m.Conn.SendBinary(make([]byte, 1000))
 		}
+		s.refused <- err
 	case actor.Closed:
 		s.ended <- m
 	}
@@ -38,7 +39,7 @@ func Example_slowConsumer() {
 		fmt.Println(err)
 		return
 	}
-	session := &flooding{ended: make(chan actor.Closed, 1)}
+	session := &flooding{refused: make(chan error, 1), ended: make(chan actor.Closed, 1)}
 	newSession := func(*actor.Handshake) (actor.Receiver, error) { return session, nil }
 	config := actor.ServerConfig{ConnConfig: actor.ConnConfig{
 		Mailbox: split.MailboxConfig{MaxFrames: 64, Policy: split.CloseSlow},
@@ -50,13 +51,15 @@ func Example_slowConsumer() {
 	}
 
 	c := mustDial(server)
+	err = <-session.refused
+	fmt.Println(err, errors.Is(err, split.ErrSlowConsumer))
 	for !strings.HasPrefix(c.hear(), "closed") { // what had left before
 	}
 	ended := <-session.ended
 	fmt.Println(ended.Code, ended.Initiator, ended.Cause)
 	fmt.Println(server.Shutdown(context.Background()))
 	// Output:
-	// websocket: message not sent: mailbox is full, closing the slow connection
+	// websocket: message not sent: mailbox is full, closing the slow connection true
 	// 1013 try again later local slow_consumer
 	// <nil>
 }
