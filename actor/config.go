@@ -3,9 +3,10 @@ package actor
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 
-	"github.com/tandem-ws/tandem/wscore"
+	"github.com/tandem-ws/tandem/split"
 )
 
 // ServerConfig are the settings of a [Server]. The zero value of a field means
@@ -17,6 +18,22 @@ type ServerConfig struct {
 	// MaxConnections is how many connections may be open at once.
 	// Default: 100,000. Over it: 503 before the upgrade.
 	MaxConnections int
+	// MaxConnectionsPerAddress is how many of them one address may have, after
+	// TrustedProxies and ProxyProtocol are applied; of IPv6 a /64 counts as one.
+	// Default: no limit. Range: 1 to 1,073,741,824. Over it: 429 before the
+	// upgrade.
+	MaxConnectionsPerAddress int
+	// MaxHandshakes is how many handshakes [Server.Serve] may have in progress.
+	// Default: [split.DefaultMaxHandshakes]. Range: 1 to 1,048,576. Over it:
+	// connections wait in the system's backlog.
+	MaxHandshakes int
+	// TrustedProxies are the addresses of load balancers. From them the
+	// X-Forwarded-For field is read, from the right up to the first address that
+	// is not one of these, and PROXY headers are. Default: nobody is believed.
+	TrustedProxies []netip.Prefix
+	// ProxyProtocol says whether connections of [Server.Serve] begin with a PROXY
+	// header. Default: [split.ProxyOff]. With net/http it is not used.
+	ProxyProtocol split.ProxyMode
 	// CheckOrigin decides whether a browser page of that origin may connect; a
 	// refusal is answered with 403. Default: the origin's host must be the
 	// request's; a request without an Origin passes.
@@ -43,16 +60,20 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 		return c, err
 	}
 	fill(&c.MaxConnections, defaultMaxConnections)
-	origins, err := wscore.NewOriginPatterns(c.AllowOrigins...)
-	if err != nil {
-		return c, err
-	}
-	if c.CheckOrigin == nil {
-		c.CheckOrigin = func(r *http.Request) bool {
-			return origins.Allow([]byte(r.Header.Get("Origin")), []byte(r.Host))
+	fill(&c.MaxHandshakes, split.DefaultMaxHandshakes)
+	for _, err := range []error{
+		inRange("MaxConnections", c.MaxConnections, 1, 1<<30),
+		inRange("MaxHandshakes", c.MaxHandshakes, 1, 1<<20),
+		checkPrefixes("TrustedProxies", c.TrustedProxies),
+	} {
+		if err != nil {
+			return c, err
 		}
 	}
-	return c, inRange("MaxConnections", c.MaxConnections, 1, 1<<30)
+	if n := c.MaxConnectionsPerAddress; n < 0 || n > 1<<30 {
+		return c, &ConfigError{Field: "MaxConnectionsPerAddress", Value: n, Range: "1 to 1073741824 (0 for no limit)"}
+	}
+	return c, nil
 }
 
 func fill[T comparable](field *T, value T) {

@@ -15,7 +15,9 @@ type ConnConfig struct {
 	// Name begins the PIDs of the connections' actors. Default: "websocket".
 	Name string
 	// HandshakeTimeout bounds the writing of a server's answer to a handshake,
-	// and a dialer's whole attempt. Default: 10 s. Range: 1 ms to 1 h.
+	// under [Server.Serve] all from the accepted connection on, and a dialer's
+	// whole attempt. Default: 10 s. Range: 1 ms to 1 h. Over it: the connection is
+	// closed, by Serve with 408 if a part of the request had come.
 	HandshakeTimeout time.Duration
 
 	// MaxMessageBytes is the longest message from a peer.

@@ -27,6 +27,7 @@ type host struct {
 	flusher flusher
 	watch   flushWatch
 	letters *deadLetters
+	left    func(*Conn) // called for each connection when nothing of it is left; nil for nobody
 
 	mu       sync.Mutex
 	conns    map[string]*Conn
@@ -98,9 +99,26 @@ func (h *host) admit(most int) error {
 
 // attach makes a connection of a stream whose handshake is done.
 func (h *host) attach(stream net.Conn, early []byte, answer wscore.Answer, receiver Receiver) (*Conn, error) {
-	reader, writer, err := split.New(h.role, &h.halves, answer.Deflate)
+	return h.adopt(answer, receiver, false, func(handler split.Handler) (split.Transport, error) {
+		return h.take(stream, early, handler)
+	})
+}
+
+// take gives a stream to the readiness.
+func (h *host) take(stream net.Conn, early []byte, handler split.Handler) (split.Transport, error) {
+	transport, err := h.config.Readiness.Attach(stream, early, handler)
 	if err != nil {
 		_ = stream.Close()
+		return nil, &split.TransportError{Operation: "attach", Err: err}
+	}
+	return transport, nil
+}
+
+// adopt makes a connection whose stream take returns. greets says that its
+// Start calls Drain, which then lets the session run without a goroutine.
+func (h *host) adopt(answer wscore.Answer, receiver Receiver, greets bool, take func(split.Handler) (split.Transport, error)) (*Conn, error) {
+	reader, writer, err := split.New(h.role, &h.halves, answer.Deflate)
+	if err != nil {
 		return nil, err
 	}
 	c := &Conn{host: h, number: connCount.Add(1), subprotocol: answer.Subprotocol, opened: time.Since(epoch)}
@@ -111,12 +129,10 @@ func (h *host) attach(stream net.Conn, early []byte, answer wscore.Answer, recei
 	c.writer.conn, c.writer.half = c, writer
 	c.session.conn, c.session.receiver = c, receiver
 	initContext(&c.session.context, h.engine, c.session.PID(), receiver)
-	c.transport, err = h.config.Readiness.Attach(stream, early, &c.reader)
-	if err != nil {
+	if c.transport, err = take(&c.reader); err != nil {
 		reader.Discard()
 		writer.Shut()
-		_ = stream.Close()
-		return nil, &split.TransportError{Operation: "attach", Err: err}
+		return nil, err
 	}
 	writer.Bind(c.transport)
 	writer.OnFull(&c.writer)
@@ -129,11 +145,21 @@ func (h *host) attach(stream net.Conn, early []byte, answer wscore.Answer, recei
 	h.mu.Lock()
 	draining, cut := h.draining, h.cut
 	h.conns[c.id] = c
-	for _, first := range []any{Initialized{}, Started{}, Opened{Conn: c}} {
-		c.session.post(envelope{message: first, sender: internal})
+	for _, first := range [...]any{Initialized{}, Started{}, Opened{Conn: c}} {
+		if !c.session.enqueue(envelope{message: first, sender: internal}) {
+			continue
+		}
+		if greets {
+			c.session.hosted.Store(true)
+			c.reader.workDue = true
+		} else {
+			go c.session.run(false)
+		}
 	}
 	h.mu.Unlock()
-	h.config.Logger.Debug("websocket opened", zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
+	if entry := h.config.Logger.Check(zap.DebugLevel, "websocket opened"); entry != nil {
+		entry.Write(zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
+	}
 	c.transport.Start()
 	if draining {
 		c.drain() // it was admitted before the shutdown began

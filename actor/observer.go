@@ -24,6 +24,9 @@ type Observer interface {
 	// wrongly, "request" for what could not be asked for, "rejected" for what the
 	// application did not want, "attach" if the stream could not be taken over.
 	DialFailed(reason string)
+	// AcceptFailed reports that [Server.Serve] can accept no connection at the
+	// moment, such as for want of file descriptors; it goes on after a pause.
+	AcceptFailed(err error)
 	// PingRoundTrip reports the time from a ping's completed write to the
 	// decoding of its pong.
 	PingRoundTrip(roundTrip time.Duration)
@@ -74,6 +77,9 @@ func (NopObserver) HandshakeRefused(string) {}
 
 // DialFailed does nothing.
 func (NopObserver) DialFailed(string) {}
+
+// AcceptFailed does nothing.
+func (NopObserver) AcceptFailed(error) {}
 
 // PingRoundTrip does nothing.
 func (NopObserver) PingRoundTrip(time.Duration) {}

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
-
-	"go.uber.org/zap"
 
 	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
@@ -14,15 +13,19 @@ import (
 
 // NewSession makes the session of a connection whose handshake is correct, or
 // refuses it: an error made by [Reject] sets the HTTP status, any other gives
-// 403. It runs on the request's goroutine; a panic in it gives 500.
+// 403. It may block; a panic in it gives 500.
 type NewSession func(*Handshake) (Receiver, error)
 
-// Server turns HTTP requests into connections with sessions. It is an
-// http.Handler.
+// Server turns requests into connections with sessions. They come through
+// net/http, as it is an http.Handler, or from a listener ([Server.Serve]),
+// which costs less than half as much.
 type Server struct {
 	host       host
 	newSession NewSession
 	config     ServerConfig
+	origins    wscore.OriginPatterns
+	addresses  addressCounts
+	acceptor   *split.Acceptor
 }
 
 // NewServer makes a server whose actors run on the engine. The error is a
@@ -37,10 +40,20 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 		return nil, err
 	}
 	s := &Server{newSession: newSession, config: config}
+	if s.origins, err = wscore.NewOriginPatterns(config.AllowOrigins...); err != nil {
+		return nil, err
+	}
 	if err := s.host.init(engine, wscore.Server, config.ConnConfig); err != nil {
 		return nil, err
 	}
 	s.host.drain.config = config.Drain
+	if s.addresses.most = config.MaxConnectionsPerAddress; s.addresses.most > 0 {
+		s.host.left = s.addresses.left
+	}
+	if s.acceptor, err = s.newAcceptor(); err != nil {
+		return nil, err
+	}
+	s.host.stopAccepting(func() { _ = s.acceptor.Close() }) // returns nil
 	return s, nil
 }
 
@@ -49,18 +62,9 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 // why.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
-		reason := "rejected"
-		var refusal *wscore.HandshakeError
+		s.refused(err)
 		var transport *split.TransportError
-		switch {
-		case errors.As(err, &refusal):
-			reason = refusal.Reason
-		case errors.As(err, &transport):
-			reason = "transport"
-		}
-		s.config.Observer.HandshakeRefused(reason)
-		s.config.Logger.Debug("websocket handshake refused", zap.String("reason", reason), zap.Error(err))
-		if transport == nil { // otherwise nobody is there to be answered
+		if !errors.As(err, &transport) { // otherwise nobody is there to be answered
 			split.Refuse(w, err)
 		}
 	}
@@ -74,33 +78,62 @@ var (
 )
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
-	upgrade, err := split.NewUpgrade(r, s.config.CheckOrigin)
+	checkOrigin := s.config.CheckOrigin
+	if checkOrigin == nil {
+		checkOrigin = func(r *http.Request) bool {
+			return s.origins.Allow([]byte(r.Header.Get("Origin")), []byte(r.Host))
+		}
+	}
+	upgrade, err := split.NewUpgrade(r, checkOrigin)
 	if err != nil {
 		return err
 	}
+	h := &Handshake{upgrade: upgrade, remote: remoteOf(s.config.TrustedProxies, r)}
+	return s.open(h, func(receiver Receiver) error {
+		h.answer.Deflate = upgrade.Deflate(s.host.halves.Deflate)
+		conn, early, err := upgrade.Accept(w, h.answer, s.config.HandshakeTimeout)
+		if err != nil {
+			return err
+		}
+		_, err = s.host.adopt(h.answer, receiver, false, func(handler split.Handler) (split.Transport, error) {
+			transport, err := s.host.take(conn, early, handler)
+			if err != nil {
+				return nil, err
+			}
+			s.addresses.assign(handler, h.from)
+			if named, ok := transport.(interface{ SetRemoteAddr(net.Addr) }); ok && len(s.config.TrustedProxies) > 0 && h.remote.IsValid() {
+				named.SetRemoteAddr(netAddr(h.remote))
+			}
+			return transport, nil
+		})
+		return err
+	})
+}
+
+// open makes a connection of a correct request, if there is a place for it: it
+// makes the session and lets attach do the rest.
+func (s *Server) open(h *Handshake, attach func(Receiver) error) error {
 	if err := s.host.admit(s.config.MaxConnections); err != nil {
 		return err
 	}
-	if err := s.open(w, upgrade); err != nil {
+	from, err := s.addresses.enter(h.remote.Addr())
+	if err != nil {
 		s.host.leave()
 		return err
 	}
-	return nil
-}
-
-// open makes a connection of an admitted request.
-func (s *Server) open(w http.ResponseWriter, upgrade *split.Upgrade) error {
-	h := &Handshake{upgrade: upgrade}
+	opened := false
+	defer func() { // also when the producer ends this goroutine
+		if !opened {
+			s.addresses.leave(from)
+			s.host.leave()
+		}
+	}()
 	receiver, err := s.host.produce(func() (Receiver, error) { return s.newSession(h) })
-	if err != nil {
-		return err
+	if err == nil {
+		h.from = from
+		err = attach(receiver)
 	}
-	h.answer.Deflate = upgrade.Deflate(s.host.halves.Deflate)
-	conn, early, err := upgrade.Accept(w, h.answer, s.config.HandshakeTimeout)
-	if err != nil {
-		return err
-	}
-	_, err = s.host.attach(conn, early, h.answer, receiver)
+	opened = err == nil
 	return err
 }
 
@@ -150,7 +183,12 @@ func (s *Server) ServeReady(w http.ResponseWriter, _ *http.Request) {
 // Shutdown neither closes them nor waits for them, so call both, this one first
 // and that one after it. The other way round the listener is gone at once,
 // while load balancers still send clients and probes to it.
-func (s *Server) Shutdown(ctx context.Context) error { return s.host.shutdown(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.host.shutdown(ctx); err != nil {
+		return err
+	}
+	return s.acceptor.Shutdown(ctx) // the refusals that are on their way
+}
 
 // DrainReport returns how the connections have ended since Shutdown was called;
 // all zero before. It is complete once Shutdown has returned nil.

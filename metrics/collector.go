@@ -28,6 +28,8 @@ type Collector struct {
 	refused   map[string]prometheus.Counter // by reason; not changed after New
 	undialed  map[string]prometheus.Counter // by reason; not changed after New
 
+	acceptFailures prometheus.Counter
+
 	inUse         [bits.UintSize + 1]*level // by the bit length of the class
 	mailboxFrames level
 	mailboxBytes  level
@@ -139,6 +141,7 @@ func (m maker) fill(c *Collector) {
 	})
 	c.refused = children(m.counter("handshakes_refused_total", "Requests that did not become a WebSocket connection, by reason.", labelReason), refusals[:])
 	c.undialed = children(m.counter("dials_failed_total", "Attempts of dialers that brought no connection, by reason.", labelReason), dialFailures[:])
+	c.acceptFailures = m.counter("accept_failures_total", "Attempts to accept connections that failed for want of descriptors or memory.").WithLabelValues()
 
 	for _, class := range bufferClasses {
 		l := &level{}

@@ -30,6 +30,10 @@ func (c *Collector) HandshakeRefused(reason string) { known(c.refused, reason).I
 // is not known here counts as "other".
 func (c *Collector) DialFailed(reason string) { known(c.undialed, reason).Inc() }
 
+// AcceptFailed counts an attempt to accept connections that failed for want of
+// something.
+func (c *Collector) AcceptFailed(error) { c.acceptFailures.Inc() }
+
 // PingRoundTrip takes the time of one ping and its pong.
 func (c *Collector) PingRoundTrip(roundTrip time.Duration) { c.roundTrip.Observe(roundTrip.Seconds()) }
 

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
 )
 
@@ -119,9 +120,11 @@ var refusals = [...]string{
 	wscore.ErrMethod.Reason, wscore.ErrHTTPVersion.Reason, wscore.ErrNoHost.Reason, wscore.ErrNotWebSocket.Reason,
 	wscore.ErrConnectionField.Reason, wscore.ErrWebSocketVersion.Reason, wscore.ErrWebSocketKey.Reason,
 	wscore.ErrHeadSyntax.Reason, wscore.ErrHeadTooLarge.Reason, wscore.ErrTooManyHeaderFields.Reason,
-	wscore.ErrHandshakeEnded.Reason, wscore.ErrTargetForm.Reason,
+	wscore.ErrHandshakeEnded.Reason, wscore.ErrTargetForm.Reason, wscore.ErrHandshakeTimeout.Reason,
+	// Its PROXY header is not accepted.
+	split.ErrProxyUntrusted.Reason, split.ErrProxyMissing.Reason, split.ErrProxyTooLong.Reason, split.ErrProxyMalformed.Reason,
 	// It is not welcome.
-	wscore.ErrOrigin.Reason, actor.ErrDraining.Reason, actor.ErrTooManyConnections.Reason, "rejected",
+	wscore.ErrOrigin.Reason, actor.ErrDraining.Reason, actor.ErrTooManyConnections.Reason, actor.ErrTooManyFromAddress.Reason, "rejected",
 	// This side has a fault.
 	actor.ErrSessionPanic.Reason, wscore.ErrHeaderField.Reason, wscore.ErrSubprotocol.Reason, "hijack", "transport",
 	other,

@@ -57,8 +57,8 @@ func TestSeriesStayBoundedWhateverIsReported(t *testing.T) {
 		"tandem_frame_payload_bytes_total": 2 * 7,
 		"tandem_frames_dropped_total":      split.DropReasons + 1,
 		"tandem_buffers_in_use":            10,
-		"tandem_handshakes_refused_total":  22,
 		"tandem_dials_failed_total":        10,
+		"tandem_handshakes_refused_total":  28,
 		"tandem_panics_total":              5,
 		"tandem_rate_exceeded_total":       3,
 		"tandem_drain_connections_total":   actor.DrainStages + 1,
@@ -102,6 +102,7 @@ func TestEveryServerRefusalHasItsOwnReason(t *testing.T) {
 		wscore.ErrWebSocketVersion, wscore.ErrWebSocketKey, wscore.ErrOrigin, wscore.ErrHeadSyntax, wscore.ErrHeadTooLarge,
 		wscore.ErrTooManyHeaderFields, wscore.ErrHandshakeEnded, wscore.ErrTargetForm, wscore.ErrHeaderField,
 		wscore.ErrSubprotocol, actor.ErrDraining, actor.ErrTooManyConnections, actor.ErrSessionPanic,
+		wscore.ErrHandshakeTimeout, actor.ErrTooManyFromAddress,
 	}
 	want := map[string]string{`tandem_handshakes_refused_total{reason="other"}`: "0"}
 	for _, refusal := range refusals {

@@ -37,6 +37,7 @@ var connectionPath = []struct {
 		c.ConnectionClosed(actor.Closed{Code: wscore.CloseGoingAway, Initiator: actor.Local, Cause: actor.CauseDrain}, time.Minute)
 	}},
 	{"HandshakeRefused", func(c *metrics.Collector) { c.HandshakeRefused("origin") }},
+	{"AcceptFailed", func(c *metrics.Collector) { c.AcceptFailed(nil) }},
 	{"PingRoundTrip", func(c *metrics.Collector) { c.PingRoundTrip(40 * time.Millisecond) }},
 	{"MessageUnhandled", func(c *metrics.Collector) { c.MessageUnhandled() }},
 	{"MessageRefused", func(c *metrics.Collector) { c.MessageRefused() }},

@@ -167,6 +167,10 @@ func (h *Handshake) Remote() netip.AddrPort { return h.remote }
 // package.
 func (h *Handshake) SetRemote(remote netip.AddrPort) { h.remote = remote }
 
+// Polled reports whether a [Poller] performs the handshake. Then Start of the
+// transport calls the handler's Drain at once.
+func (h *Handshake) Polled() bool { return h.channel.stream() == nil }
+
 // TLS returns the state of TLS, or nil without.
 func (h *Handshake) TLS() *tls.ConnectionState {
 	if conn, ok := h.channel.stream().(interface{ ConnectionState() tls.ConnectionState }); ok {
@@ -232,8 +236,7 @@ func (h *Handshake) Deflate(config *wscore.DeflateConfig) wscore.DeflateParams {
 }
 
 // Accept answers the handshake and gives the stream to the handler, which is
-// woken once [Transport].Start is called; with a [Poller] its Drain is then
-// called at once, with what came behind the head or without anything. A
+// woken once [Transport].Start is called; see also [Handshake.Polled]. A
 // [*wscore.HandshakeError] means that nothing was sent, and that Decide is to
 // return it; after any other error the connection is closed.
 func (h *Handshake) Accept(answer wscore.Answer, handler Handler) (Transport, error) {

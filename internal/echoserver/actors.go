@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
 	"time"
 
 	"github.com/tandem-ws/tandem/actor"
@@ -31,7 +33,13 @@ func newActor(s settings) (service, error) {
 	if err != nil {
 		return service{}, err
 	}
-	return service{handler: server, stop: func() {
+	serve := func(listener net.Listener, config *tls.Config) error {
+		if config == nil {
+			return server.Serve(listener)
+		}
+		return server.ServeTLS(listener, config)
+	}
+	return service{handler: server, serve: serve, stop: func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = server.Shutdown(ctx) // what is left after that ends with the process
