@@ -56,6 +56,17 @@ func TestServersConform(t *testing.T) {
 				<-ended
 			}()
 			target := conformance.ServerAt(name, listener.Addr().String())
+			if s.tls {
+				plain := target.Connect
+				target.Connect = func(ctx context.Context, c conformance.Case) (net.Conn, error) {
+					conn, err := plain(ctx, c)
+					if err != nil {
+						return nil, err
+					}
+					secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // #nosec: its own certificate
+					return secured, secured.HandshakeContext(ctx)
+				}
+			}
 			report := conformance.Run(context.Background(), target, conformance.Options{Short: os.Getenv("TANDEM_CONFORMANCE") != "full"})
 			t.Log("\n" + report.Summary())
 			if err := report.Strict(); err != nil {
