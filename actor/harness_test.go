@@ -144,6 +144,17 @@ type harness struct {
 
 func serve(t *testing.T, newSession actor.NewSession, config actor.ServerConfig) *harness {
 	t.Helper()
+	return serveBy(t, newSession, config, os.Getenv("TANDEM_LISTENER") == "own")
+}
+
+// serveOwn is serve without net/http.
+func serveOwn(t *testing.T, newSession actor.NewSession, config actor.ServerConfig) *harness {
+	t.Helper()
+	return serveBy(t, newSession, config, true)
+}
+
+func serveBy(t *testing.T, newSession actor.NewSession, config actor.ServerConfig, own bool) *harness {
+	t.Helper()
 	t.Parallel() // most of a test's time is spent waiting for streams to end
 	engine, err := actor.NewEngine()
 	if err != nil {
@@ -157,10 +168,9 @@ func serve(t *testing.T, newSession actor.NewSession, config actor.ServerConfig)
 	if h.Server, err = actor.NewServer(engine, newSession, config); err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(h.Server)
-	h.addr = strings.TrimPrefix(web.URL, "http://")
+	stop := h.listen(t, own)
 	t.Cleanup(func() {
-		defer web.Close()
+		defer stop()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := h.Shutdown(ctx); err != nil {
@@ -179,6 +189,27 @@ func serve(t *testing.T, newSession actor.NewSession, config actor.ServerConfig)
 		}
 	})
 	return h
+}
+
+// listen serves loopback through net/http, or by the server's own means: with
+// TANDEM_LISTENER=own the same tests take the other way in.
+func (h *harness) listen(t *testing.T, own bool) (stop func()) {
+	t.Helper()
+	if !own {
+		web := httptest.NewServer(h.Server)
+		h.addr = strings.TrimPrefix(web.URL, "http://")
+		return web.Close
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	h.addr = listener.Addr().String()
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(listener) }()
+	return func() {
+		if err := <-ended; err != actor.ErrServerClosed {
+			t.Errorf("Serve returned %v", err)
+		}
+	}
 }
 
 func (h *harness) dial(t *testing.T) *rawpeer.Peer {
