@@ -178,7 +178,8 @@ func TestHandshakesThatAreNoneAreRefusedWithTheStatusDue(t *testing.T) {
 				request.Header[name] = values
 			}
 			delete(request.Header, c.drop)
-			before := len(h.observer.refused)
+			var before int
+			h.observer.wait(t, "nothing", func(r *recorder) bool { before = len(r.refused); return true })
 			response, err := http.DefaultTransport.RoundTrip(request)
 			must(t, err)
 			defer func() { _ = response.Body.Close() }()
