@@ -119,14 +119,14 @@ func TestBackoffDoublesUpToItsLimit(t *testing.T) {
 	config := DialerConfig{MinBackoff: 100 * time.Millisecond, MaxBackoff: 30 * time.Second}
 	for number, want := range map[int]time.Duration{
 		0: 100 * time.Millisecond, 1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 3: 400 * time.Millisecond, 9: 25600 * time.Millisecond,
-		10: 30 * time.Second, 11: 30 * time.Second, 1 << 40: 30 * time.Second,
+		10: 30 * time.Second, 11: 30 * time.Second, 1 << 30: 30 * time.Second,
 	} {
 		if got := config.backoff(number); got != want {
 			t.Errorf("attempt %d: %v, want %v", number, got, want)
 		}
 	}
 	long := DialerConfig{MinBackoff: time.Hour, MaxBackoff: 24 * time.Hour}
-	if got := long.backoff(1 << 40); got != 24*time.Hour {
+	if got := long.backoff(1 << 30); got != 24*time.Hour {
 		t.Errorf("long: %v", got)
 	}
 	checkWaits(t, "1001 with a short limit", waits{0, 50 * time.Millisecond}, func() Decision {
