@@ -153,3 +153,36 @@ func TestAllocationsOfAPong(t *testing.T) {
 		})
 	}
 }
+
+// What a hub adds to a topic: nothing without a broker, and with one the copy
+// that the broker makes.
+func TestAllocationsOfPublishingToAHub(t *testing.T) {
+	engine, err := actor.NewEngine()
+	must(t, err)
+	for _, test := range []struct {
+		name   string
+		broker actor.Broker
+		most   float64
+	}{{"no broker", nil, nearlyNothing}, {"a broker that takes it", nothingBroker{}, nearlyNothing}} {
+		t.Run(test.name, func(t *testing.T) {
+			hub, err := actor.NewHub(engine, test.broker, actor.HubConfig{})
+			must(t, err)
+			defer hub.Close()
+			payload := make([]byte, 128)
+			if n := allocations(1000, func() {
+				if _, err := hub.Publish("room.7", hub.Binary(payload)); err != nil {
+					t.Fatal(err)
+				}
+			}); n > test.most {
+				t.Errorf("%.2f allocations a message", n)
+			}
+		})
+	}
+}
+
+// nothingBroker publishes to nobody.
+type nothingBroker struct{}
+
+func (nothingBroker) Publish(string, []byte) error                          { return nil }
+func (nothingBroker) Subscribe(string, actor.BrokerHandler) (func(), error) { return func() {}, nil }
+func (nothingBroker) Watch(func(actor.BrokerState)) (cancel func())         { return func() {} }

@@ -1,7 +1,5 @@
 package actor
 
-import "errors"
-
 // Broker carries payloads between the nodes of a service, for a [Hub]. What it
 // must promise is little, so that NATS and the like fit; what it loses must
 // not go unnoticed, which is what [BrokerHandler.Missed] is for. All methods
@@ -45,6 +43,3 @@ type BrokerState struct {
 	// Err is the error behind the loss, or nil.
 	Err error
 }
-
-// ErrBrokerFull is returned by a broker that cannot queue what is published.
-var ErrBrokerFull = errors.New("broker: too much is waiting to be published")

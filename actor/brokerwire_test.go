@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -141,4 +142,27 @@ func FuzzBrokerMessage(f *testing.F) {
 			}
 		}
 	})
+}
+
+// More subjects than are numbered at once begin the numbers anew, which is
+// neither a gap nor a repetition for who follows them.
+func TestNumbersOfManySubjectsAreBounded(t *testing.T) {
+	var shard outboxShard
+	var followed sources
+	for i := range 3 * outboxNumbers {
+		shard.next([]byte(fmt.Sprint("user.", i)))
+		if len(shard.numbers) > outboxNumbers {
+			t.Fatalf("%d subjects are numbered", len(shard.numbers))
+		}
+		if i%100 == 0 {
+			n := shard.next([]byte("room"))
+			missed, fresh := followed.follow(brokerHead{node: 1, epoch: shard.epoch, sequence: n.sequence})
+			if missed != 0 || !fresh {
+				t.Fatalf("after %d subjects: %d missed, fresh %v", i, missed, fresh)
+			}
+		}
+	}
+	if shard.epoch < 3 {
+		t.Errorf("epoch is %d", shard.epoch)
+	}
 }

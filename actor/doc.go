@@ -2,7 +2,8 @@
 // connection a reader process and a writer process own the halves from package
 // split, and the user's session, an ordinary Receiver, handles its messages.
 // [Server] makes them from an HTTP handler, [Dialer] connects to a server and
-// connects again; [Topic] fans messages out.
+// connects again; [Topic] fans messages out, and [Hub] does so over all nodes of
+// a service, through a [Broker].
 //
 // It knows nothing of frames: the protocol is decided in package wscore.
 //

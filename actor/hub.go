@@ -95,7 +95,7 @@ func (h *Hub) Topics() int { return int(h.feedCount.Load()) }
 // failed reports that something between nodes went wrong.
 func (h *Hub) failed(operation string, subject []byte, err error) {
 	h.config.Observer.BrokerFailed(operation)
-	h.config.Logger.Warn("broker", zap.String("operation", operation), zap.ByteString("subject", subject), zap.Error(err))
+	h.config.Logger.Warn("broker", zap.String("operation", operation), zap.String("subject", string(subject)), zap.Error(err))
 }
 
 // send publishes to the broker.

@@ -81,24 +81,24 @@ func TestBrokersSubscriptionIsMadeByTheFirstAndEndedAfterTheLast(t *testing.T) {
 		}
 		must(t, n.Subscribe(a, "room"))
 		time.Sleep(time.Minute)
-		if n.broker.made[subject] != 1 || n.broker.ended[subject] != 0 || n.Topics() != 1 {
-			t.Errorf("%d made, %d ended", n.broker.made[subject], n.broker.ended[subject])
+		if made, ended := n.broker.churn(subject); made != 1 || ended != 0 || n.Topics() != 1 {
+			t.Errorf("%d made, %d ended", made, ended)
 		}
 		_ = aStream.Close() // the end of a connection is as good
 		time.Sleep(4 * time.Second)
-		if n.broker.ended[subject] != 0 {
+		if _, ended := n.broker.churn(subject); ended != 0 {
 			t.Error("ended before the grace was over")
 		}
 		time.Sleep(6 * time.Second)
-		if n.broker.ended[subject] != 1 || n.Topics() != 0 {
-			t.Errorf("%d ended, %d topics", n.broker.ended[subject], n.Topics())
+		if _, ended := n.broker.churn(subject); ended != 1 || n.Topics() != 0 {
+			t.Errorf("%d ended, %d topics", ended, n.Topics())
 		}
 		must(t, n.Subscribe(b, "room"))
 		if taken, err := n.Publish("room", n.Text("again")); taken != 1 || err != nil {
 			t.Errorf("%d took it: %v", taken, err)
 		}
-		if n.broker.made[subject] != 2 {
-			t.Errorf("%d made", n.broker.made[subject])
+		if made, _ := n.broker.churn(subject); made != 2 {
+			t.Errorf("%d made", made)
 		}
 	})
 }

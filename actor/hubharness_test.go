@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -110,16 +111,10 @@ func (s *faultySubscription) Missed() {
 func (b *faultyBroker) connect(up bool) {
 	b.mu.Lock()
 	b.down = !up
-	var again []*faultySubscription
-	if up {
-		for s := range b.subscriptions {
-			again = append(again, s)
-		}
-	}
 	watchers := slices.Clone(b.watchers)
 	b.mu.Unlock()
-	for _, s := range again {
-		s.Missed()
+	if up {
+		b.miss()
 	}
 	for _, f := range watchers {
 		state := actor.BrokerState{Connected: up}
@@ -128,6 +123,21 @@ func (b *faultyBroker) connect(up bool) {
 		}
 		f(state)
 	}
+}
+
+// miss tells every subscription that something may be lost.
+func (b *faultyBroker) miss() {
+	var all []*faultySubscription
+	b.set(func() { all = slices.Collect(maps.Keys(b.subscriptions)) })
+	for _, s := range all {
+		s.Missed()
+	}
+}
+
+// churn returns how often a subscription was made and ended.
+func (b *faultyBroker) churn(subject string) (made, ended int) {
+	b.set(func() { made, ended = b.made[subject], b.ended[subject] })
+	return made, ended
 }
 
 func (b *faultyBroker) set(f func()) {
@@ -213,9 +223,11 @@ func endCluster(t *testing.T, nodes []*node) {
 		if topics, buffers := n.Topics(), n.BuffersInUse()+n.server.BuffersInUse(); topics != 0 || buffers != 0 {
 			t.Errorf("%d topics and %d buffers are left", topics, buffers)
 		}
-		if left := len(n.broker.subscriptions); left != 0 {
-			t.Errorf("%d subscriptions are left at the broker", left)
-		}
+		n.broker.set(func() {
+			if left := len(n.broker.subscriptions); left != 0 {
+				t.Errorf("%d subscriptions are left at the broker", left)
+			}
+		})
 	}
 }
 

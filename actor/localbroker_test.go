@@ -14,6 +14,7 @@ import (
 type keeper struct {
 	mu      sync.Mutex
 	list    [][]byte
+	changed chan struct{} // told of each call, made by wait
 	entered chan struct{} // if not nil, told of the first call
 	release chan struct{} // if not nil, the first call waits for it
 	calls   int
@@ -31,6 +32,10 @@ func (k *keeper) take(payload []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.list = append(k.list, slices.Clone(payload))
+	if k.changed != nil {
+		close(k.changed)
+		k.changed = nil
+	}
 }
 
 func (k *keeper) Deliver(payload []byte) { k.take(payload) }
@@ -38,16 +43,24 @@ func (k *keeper) Missed()                { k.take(nil) }
 
 func (k *keeper) wait(t *testing.T, n int) [][]byte {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+	limit := time.After(10 * time.Second)
+	for {
 		k.mu.Lock()
 		list := slices.Clone(k.list)
+		if k.changed == nil {
+			k.changed = make(chan struct{})
+		}
+		changed := k.changed
 		k.mu.Unlock()
 		if len(list) >= n {
 			return list
 		}
+		select {
+		case <-changed:
+		case <-limit:
+			t.Fatalf("%d of %d calls came", len(list), n)
+		}
 	}
-	t.Fatalf("%d calls did not come", n)
-	return nil
 }
 
 func TestLocalBrokerDeliversACopyToEachSubscriptionInOrder(t *testing.T) {

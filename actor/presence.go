@@ -43,7 +43,9 @@ type PresenceChange struct {
 	Joined []Member
 	// Left has the metadata that was known last.
 	Left []Member
-	// Count is how many are present now.
+	// Count is how many are present now: an actor that knows of another number,
+	// and no more than HubConfig.MaxMembers, has lost a change, for example to
+	// its full queue.
 	Count int
 }
 
@@ -83,6 +85,7 @@ type presence struct {
 	remote   map[uint64]*remoteMembers
 	known    int // members of all nodes that are known by name
 	watchers map[string]*watcher
+	pruned   time.Time            // when ended ones were last looked for
 	before   map[memberKey]Member // of those who changed, as watchers know them; the zero Member if not
 	used     time.Time            // when somebody looked last
 	sources  sources
@@ -199,6 +202,9 @@ func (h *Hub) Watch(name string, pid *PID) error {
 	return h.withPresence(name, func(p *presence) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if len(p.watchers) >= MaxWatchers {
+			p.prune()
+		}
 		if len(p.watchers) >= MaxWatchers {
 			return ErrTooManyWatchers
 		}
@@ -363,6 +369,10 @@ func (p *presence) upkeep(now time.Time) {
 			p.forget(node, r)
 		}
 	}
+	if now.Sub(p.pruned) >= p.hub.config.PresenceInterval {
+		p.pruned = now
+		p.prune()
+	}
 	var digest []byte
 	if len(p.local.byID) > 0 && now.Sub(p.digested) >= p.hub.config.PresenceInterval {
 		p.digested = now
@@ -372,6 +382,15 @@ func (p *presence) upkeep(now time.Time) {
 	p.mu.Unlock()
 	if digest != nil {
 		_ = p.hub.send(p.feed.subject, kindPresenceDigest, nil, digest) // another one follows
+	}
+}
+
+// prune forgets watchers that have ended. The caller holds the lock.
+func (p *presence) prune() {
+	for key, w := range p.watchers {
+		if p.hub.hasEnded(w.pid) {
+			delete(p.watchers, key)
+		}
 	}
 }
 
@@ -482,10 +501,9 @@ func (p *presence) tellWatchers() {
 	slices.SortFunc(change.Left, compareMembers)
 	all := PresenceChange{Topic: p.feed.name, Count: change.Count}
 	var old, fresh []*PID
-	for key, w := range p.watchers {
+	p.prune()
+	for _, w := range p.watchers {
 		switch {
-		case p.hub.hasEnded(w.pid):
-			delete(p.watchers, key)
 		case w.fresh:
 			w.fresh = false
 			fresh = append(fresh, w.pid)

@@ -227,6 +227,27 @@ func TestWatchersAreToldWhoComesAndGoes(t *testing.T) {
 	})
 }
 
+// Who forgets to unwatch keeps nothing.
+func TestEndedWatchersAreForgotten(t *testing.T) {
+	inCluster(t, 1, actor.HubConfig{}, func(t *testing.T, nodes []*node) {
+		n := nodes[0]
+		watcher, stream, _ := n.open()
+		must(t, n.Watch("room", watcher.SessionPID()))
+		ordinary := n.engine.SpawnFunc(func(*actor.Context) {}, "ordinary")
+		must(t, n.Watch("room", ordinary))
+		time.Sleep(5 * time.Minute)
+		if n.Topics() != 1 {
+			t.Error("a presence that is watched is not kept")
+		}
+		_ = stream.Close()
+		<-n.engine.Poison(ordinary).Done()
+		time.Sleep(5 * time.Minute)
+		if n.Topics() != 0 {
+			t.Error("a presence is kept for actors that have ended")
+		}
+	})
+}
+
 func TestPresenceThatIsGivenUpTellsWhatIsKnown(t *testing.T) {
 	inCluster(t, 1, actor.HubConfig{}, func(t *testing.T, nodes []*node) {
 		must(t, nodes[0].JoinAs("room", actor.Member{ID: "a"}))
