@@ -60,6 +60,9 @@ func (c *Conn) begin(r closeRequest) bool {
 	c.last.deadline = time.Now().Add(c.host.config.CloseTimeout)
 	c.last.timer = time.AfterFunc(c.host.config.CloseTimeout, c.end)
 	c.mu.Unlock()
+	if c.reader.isThrottled() {
+		c.transport.Resume() // the peer's close frame is to be read
+	}
 	switch r.order {
 	case afterSession:
 		c.session.post(envelope{message: closeMarker{stop: r.stop}, sender: internal})

@@ -30,6 +30,9 @@ type ConnConfig struct {
 	// InboundMessages is how many messages from its peer may wait for a
 	// session. Default: 64. Over it: as for InboundBytes.
 	InboundMessages int
+	// InboundRate bounds how many messages and bytes a peer may send in a
+	// second. Default: no limit. Over it: read more slowly, or close code 1008.
+	InboundRate RateConfig
 	// SessionMailbox is how many messages from other actors may wait for a
 	// session. Default: 1024. Over it: dead letter.
 	SessionMailbox int
@@ -113,6 +116,10 @@ func (c ConnConfig) withDefaults() (ConnConfig, error) {
 	fill(&c.PingInterval, defaultPingInterval)
 	fill(&c.PingMisses, defaultPingMisses)
 	fill(&c.SessionStallTimeout, defaultStallTimeout)
+	var err error
+	if c.InboundRate, err = c.InboundRate.withDefaults(); err != nil {
+		return c, err
+	}
 	if c.Readiness == nil {
 		c.Readiness = split.NewReadiness()
 	}

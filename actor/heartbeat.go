@@ -12,7 +12,8 @@ import (
 // heartbeat pings a connection, closes one that has gone silent, and keeps its
 // time limits. Any byte from the peer is a sign of life. While reading is
 // paused because the session does not keep up, silence says nothing about the
-// peer and does not count: then the limit on stalled sessions applies.
+// peer and does not count: then the limit on stalled sessions applies. Nor does
+// it while reading is paused for a rate limit.
 type heartbeat struct {
 	entry   wheelEntry
 	heard   atomic.Bool // bytes have come since the last ping was due
@@ -61,7 +62,7 @@ func (c *Conn) visited() time.Duration {
 // missed counts an interval and says whether the peer has been silent for too
 // many of them.
 func (c *Conn) missed() *closeRequest {
-	if c.beat.heard.Swap(false) || c.reader.credits.paused.Load() {
+	if c.beat.heard.Swap(false) || c.reader.credits.paused.Load() || c.reader.isThrottled() {
 		c.beat.misses = 0
 		return nil
 	}
@@ -87,6 +88,9 @@ func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
 	paused := c.reader.credits.paused.Load()
 	if config.IdleTimeout > 0 && !paused {
 		left := config.IdleTimeout - time.Duration(now-c.beat.message.Load())
+		if c.reader.isThrottled() {
+			left = config.IdleTimeout // nobody listens
+		}
 		if left <= 0 {
 			return &closeRequest{cause: CauseLimit, order: afterQueued, code: wscore.CloseGoingAway, reason: "idle", err: errIdle}, 0
 		}
@@ -102,9 +106,10 @@ func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
 	return nil, next
 }
 
-// LimitError says which time limit of [ConnConfig] ended a connection.
+// LimitError says which limit of [ConnConfig] on time or rate ended a
+// connection.
 type LimitError struct {
-	Field string // such as "IdleTimeout"
+	Field string // such as "IdleTimeout" or "InboundRate.Bytes"
 }
 
 // Error names the limit.

@@ -28,6 +28,7 @@ type host struct {
 	watch   flushWatch
 	letters *deadLetters
 	left    func(*Conn) // called for each connection when nothing of it is left; nil for nobody
+	rates   rateLimits
 
 	mu       sync.Mutex
 	conns    map[string]*Conn
@@ -76,6 +77,7 @@ func (h *host) init(engine *Engine, role wscore.Role, config ConnConfig) error {
 	h.letters = collectDeadLetters(engine)
 	h.letters.observe(config.Name, config.Observer)
 	h.engine, h.role, h.config, h.halves, h.conns = engine, role, config, halves, make(map[string]*Conn)
+	h.rates = config.InboundRate.limits()
 	return nil
 }
 
@@ -126,6 +128,9 @@ func (h *host) adopt(answer wscore.Answer, receiver Receiver, greets bool, take 
 	c.name()
 	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &h.wheel.now
 	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(h.config.InboundBytes), int64(h.config.InboundMessages)
+	if h.rates.any() {
+		c.reader.rate = &inboundRate{messages: bucket{empty: c.opened}, bytes: bucket{empty: c.opened}}
+	}
 	c.writer.conn, c.writer.half = c, writer
 	c.session.conn, c.session.receiver = c, receiver
 	initContext(&c.session.context, h.engine, c.session.PID(), receiver)
@@ -181,6 +186,9 @@ func (c *Conn) readiness() string {
 // forget takes an ended connection out of the host.
 func (h *host) forget(c *Conn, acknowledged bool) {
 	h.wheel.remove(&c.beat.entry)
+	if c.reader.rate != nil {
+		h.wheel.remove(&c.reader.rate.entry)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.conns, c.id)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -255,4 +256,32 @@ func TestTenThousandHeadersAreRefused(t *testing.T) {
 	h.observer.wait(t, "the refusal", func(r *recorder) bool {
 		return len(r.refused) == 1 && r.refused[0] == wscore.ErrTooManyHeaderFields.Reason
 	})
+}
+
+// A peer that sends as fast as it can is read at its rate, through a socket:
+// none of its messages is lost, and they do not come sooner than allowed.
+func TestHostileFloodIsReadAtItsRate(t *testing.T) {
+	const perSecond, burst, count = 400, 40, 440
+	h := serve(t, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{InboundRate: actor.RateConfig{Messages: perSecond, MessageBurst: burst}}})
+	flood, calm := h.dial(t), h.dial(t)
+	began := time.Now()
+	written := make(chan error, 1)
+	go func() {
+		hello := flood.NewFrame(true, rawpeer.OpText, []byte("hello"))
+		written <- flood.WriteFrames(slices.Repeat([]rawpeer.Frame{hello}, count)...)
+	}()
+	must(t, calm.Text("calm"), calm.ExpectText("calm"))
+	for range count {
+		must(t, flood.ExpectText("hello"))
+	}
+	// One message more than the burst, and a clock that is a tick old.
+	if took, least := time.Since(began), (count-burst-1)*time.Second/perSecond-100*time.Millisecond; took < least {
+		t.Errorf("%d messages took %v, want %v or more", count, took, least)
+	}
+	must(t, <-written, flood.Close(1000, ""), flood.ExpectClose(1000))
+	h.observer.mu.Lock()
+	defer h.observer.mu.Unlock()
+	if len(h.observer.exceeded) == 0 || h.observer.exceeded[0] != "messages" {
+		t.Errorf("went over %q", h.observer.exceeded)
+	}
 }

@@ -19,6 +19,7 @@ type readerProcess struct {
 	half *split.Reader
 
 	credits    credits
+	rate       *inboundRate // nil without limits
 	discarded  int64
 	discarding bool // nothing that still arrives is wanted
 	gone       bool
@@ -122,6 +123,11 @@ func (r *readerProcess) drain(err error) split.Verdict {
 		if r.credits.pause() {
 			return split.Pause
 		}
+		if r.rate != nil {
+			if verdict, over := r.overRate(); over {
+				return verdict
+			}
+		}
 		event, err := r.half.Next()
 		if err != nil {
 			r.discard()
@@ -140,11 +146,14 @@ func (r *readerProcess) drain(err error) split.Verdict {
 			return split.Park
 		case split.Message:
 			r.credits.take(event.Buffer.Cap())
+			r.charge(event.Buffer.Len())
 			c.beat.message.Store(c.host.wheel.now.Load())
 			if c.session.enqueue(envelope{message: event.Buffer, sender: internal}) {
 				r.workDue = true
 				c.session.hosted.Store(true)
 			}
+		case split.Ping:
+			r.charge(len(event.Payload))
 		case split.Pong:
 			if event.RoundTrip > 0 {
 				c.roundTrip.Store(uint32(max(1, min(event.RoundTrip.Microseconds(), math.MaxUint32))))

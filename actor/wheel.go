@@ -22,8 +22,9 @@ const (
 	wheelTick  = 50 * time.Millisecond
 )
 
-// wheelEntry is a connection's place in the wheel. It is embedded, so waiting
-// costs no allocation. The wheel's lock guards it.
+// wheelEntry is a connection's place in the wheel: its heartbeat's, or the one
+// that ends a pause. It is embedded, so waiting costs no allocation. The
+// wheel's lock guards it.
 type wheelEntry struct {
 	next   *wheelEntry
 	from   **wheelEntry // what points here: the slot, or the entry before
@@ -51,6 +52,21 @@ func (e *wheelEntry) unlink() {
 func (w *wheel) add(e *wheelEntry, d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.enter(e, d)
+}
+
+// wait lets an entry wait for about d until the connection is resumed, unless
+// it waits already.
+func (w *wheel) wait(e *wheelEntry, c *Conn, d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.due == nil {
+		e.due = c
+		w.enter(e, d)
+	}
+}
+
+func (w *wheel) enter(e *wheelEntry, d time.Duration) {
 	w.insert(e, d)
 	w.waiting++
 	if w.quit == nil {
@@ -139,8 +155,17 @@ func (w *wheel) turn(ready []*wheelEntry, quit <-chan struct{}) []*wheelEntry {
 func (w *wheel) visit(e *wheelEntry) {
 	w.mu.Lock()
 	due := e.due
+	resumes := due != nil && e != &due.beat.entry
+	if resumes { // it may be entered again before Resume returns
+		e.due = nil
+		w.left()
+	}
 	w.mu.Unlock()
-	if due == nil {
+	switch {
+	case due == nil:
+		return
+	case resumes:
+		due.transport.Resume()
 		return
 	}
 	again := due.visited()
