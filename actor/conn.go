@@ -203,9 +203,6 @@ func (c *Conn) whenDone(f func()) {
 // partEnded counts the reader, the writer and the session out.
 func (c *Conn) partEnded() {
 	if c.parts.Add(-1) == 0 {
-		if c.host.left != nil {
-			c.host.left(c)
-		}
-		c.host.leave()
+		c.host.leave(c)
 	}
 }

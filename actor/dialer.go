@@ -60,7 +60,7 @@ func NewDialer(engine *Engine, newSession NewDialedSession, config DialerConfig)
 		return nil, err
 	}
 	d.host.drain.config = DrainConfig{Code: wscore.CloseGoingAway, Reason: "client is shutting down"}
-	d.host.onLeave = func() { d.left <- struct{}{} }
+	d.host.left = func(*Conn) { d.left <- struct{}{} }
 	d.config.Dial.Deflate = d.host.halves.Deflate
 	d.pid = &PID{Address: engine.Address(), ID: config.Name + "/dialer/" + connPrefix + strconv.FormatUint(connCount.Add(1), 36)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -214,8 +214,7 @@ func (d *Dialer) connect(number int, last *Attempt) (*Conn, error) {
 	}
 	conn, err := d.host.attach(dialed.Conn, dialed.Early, wscore.Answer{Subprotocol: dialed.Subprotocol, Deflate: dialed.Deflate}, receiver)
 	if err != nil {
-		d.host.leave()
-		<-d.left
+		d.host.leave(nil)
 		return nil, err
 	}
 	if refusal != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -323,17 +324,24 @@ func TestDeadlineShortensTheDrain(t *testing.T) {
 func TestAcceptingStopsAfterTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 0, actor.ServerConfig{Drain: actor.DrainConfig{Delay: time.Second}})
+		var mu sync.Mutex
 		var stopped []string
 		stop := func(name string) (forget func()) {
-			return c.server.StopAcceptingForTest(func() { stopped = append(stopped, name) })
+			return c.server.StopAcceptingForTest(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				stopped = append(stopped, name)
+			})
 		}
 		_, forgotten, kept := stop("first"), stop("forgotten"), stop("second")
 		forgotten()
 		forgotten()
 		ended := c.shutdown(context.Background())
+		mu.Lock()
 		if len(stopped) > 0 {
 			t.Errorf("stopped %q before the delay is over", stopped)
 		}
+		mu.Unlock()
 		must(t, <-ended)
 		stop("late")
 		kept()

@@ -36,9 +36,7 @@ type host struct {
 	draining bool           // nobody is admitted any more
 	cut      bool           // a shutdown has run out of time
 	live     sync.WaitGroup // admitted connections with a part that has not ended
-
-	onLeave func() // called for each of those that ends; nil for nobody
-	drain   drain
+	drain    drain
 
 	telling sync.Mutex // held while the observer is told of a shutdown's stage
 	losses  losses
@@ -201,16 +199,17 @@ func (h *host) forget(c *Conn, acknowledged bool) {
 	}
 }
 
-// leave gives up an admitted connection's place. A session that is stuck keeps
-// it, so that there are never more of those than connections allowed.
-func (h *host) leave() {
+// leave gives up an admitted connection's place; nil stands for one that never
+// opened. A session that is stuck keeps it, so that there are never more of
+// those than connections allowed.
+func (h *host) leave(c *Conn) {
 	h.mu.Lock()
 	h.admitted--
 	h.mu.Unlock()
-	h.live.Done()
-	if h.onLeave != nil {
-		h.onLeave()
+	if c != nil && h.left != nil {
+		h.left(c)
 	}
+	h.live.Done()
 }
 
 // refuseMessage reports a message to a connection's PID that cannot be taken.

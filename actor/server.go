@@ -118,14 +118,14 @@ func (s *Server) open(h *Handshake, attach func(Receiver) error) error {
 	}
 	from, err := s.addresses.enter(h.remote.Addr())
 	if err != nil {
-		s.host.leave()
+		s.host.leave(nil)
 		return err
 	}
 	opened := false
 	defer func() { // also when the producer ends this goroutine
 		if !opened {
 			s.addresses.leave(from)
-			s.host.leave()
+			s.host.leave(nil)
 		}
 	}()
 	receiver, err := s.host.produce(func() (Receiver, error) { return s.newSession(h) })
