@@ -69,7 +69,7 @@ func TestWhatIsPublishedReachesEveryNodeOnceAndInOrder(t *testing.T) {
 
 func TestBrokersSubscriptionIsMadeByTheFirstAndEndedAfterTheLast(t *testing.T) {
 	const subject = "tandem.t.room"
-	inCluster(t, 1, actor.HubConfig{Grace: 5 * time.Second}, func(t *testing.T, nodes []*node) {
+	inCluster(t, 1, actor.HubConfig{Grace: 20 * time.Second}, func(t *testing.T, nodes []*node) {
 		n := nodes[0]
 		a, aStream, _ := n.open()
 		b, _, _ := n.open()
@@ -85,11 +85,11 @@ func TestBrokersSubscriptionIsMadeByTheFirstAndEndedAfterTheLast(t *testing.T) {
 			t.Errorf("%d made, %d ended", made, ended)
 		}
 		_ = aStream.Close() // the end of a connection is as good
-		time.Sleep(4 * time.Second)
+		time.Sleep(19 * time.Second)
 		if _, ended := n.broker.churn(subject); ended != 0 {
 			t.Error("ended before the grace was over")
 		}
-		time.Sleep(6 * time.Second)
+		time.Sleep(22 * time.Second)
 		if _, ended := n.broker.churn(subject); ended != 1 || n.Topics() != 0 {
 			t.Errorf("%d ended, %d topics", ended, n.Topics())
 		}
