@@ -36,6 +36,7 @@ type Hub struct {
 	agenda  agenda
 	closing chan struct{}
 	ended   chan struct{} // the hub's goroutine has ended
+	over    chan struct{} // Close is done
 	unwatch func()
 
 	mu      sync.Mutex
@@ -43,6 +44,8 @@ type Hub struct {
 	hosts   atomic.Pointer[[]*host]
 	inbox   *inbox // nil until a server is attached
 	unInbox func()
+
+	deliveries sync.RWMutex // held for reading while a delivery is handled
 }
 
 // NewHub makes a hub. With a nil broker it knows only its own process. The
@@ -60,7 +63,7 @@ func NewHub(engine *Engine, broker Broker, config HubConfig) (*Hub, error) {
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	h := &Hub{
 		engine: engine, config: config, pool: split.NewPool(config.Observer),
-		closing: make(chan struct{}), ended: make(chan struct{}), unwatch: func() {},
+		closing: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}), unwatch: func() {},
 	}
 	h.out = outbox{broker: broker, node: binary.BigEndian.Uint64(random[:]), pool: h.pool, seed: maphash.MakeSeed()}
 	h.agenda.kick = make(chan struct{}, 1)
@@ -126,6 +129,20 @@ func (h *Hub) receive(payload []byte, from *sources) (head brokerHead, message [
 	return head, message, missed, ok
 }
 
+// enter lets a delivery in, until leave, unless the hub is closed.
+func (h *Hub) enter() bool {
+	h.deliveries.RLock()
+	select {
+	case <-h.closing:
+		h.deliveries.RUnlock()
+		return false
+	default:
+		return true
+	}
+}
+
+func (h *Hub) leave() { h.deliveries.RUnlock() }
+
 // Times of the hub's own work.
 const (
 	// hubPace is the least time between two rounds, so that what changes quickly
@@ -183,15 +200,18 @@ func (h *Hub) run() {
 }
 
 // Close ends the hub: connections leave its topics and presences, other nodes
-// are told, and all methods return [ErrHubClosed]. Connections stay open.
+// are told, and all methods return [ErrHubClosed]. Connections stay open. When
+// Close returns nothing that the broker delivered is being handled any more; so
+// it must not be called from [Conn.SendNotify]'s function.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		<-h.ended
+		<-h.over
 		return
 	}
 	h.closed = true
+	defer close(h.over)
 	unInbox := h.unInbox
 	h.mu.Unlock()
 	h.unwatch()
@@ -202,4 +222,6 @@ func (h *Hub) Close() {
 	<-h.ended
 	h.presences.close(func(f *feed) { f.owner.(*presence).farewell() })
 	h.topics.close(func(f *feed) { f.owner.(*hubTopic).dismiss() })
+	h.deliveries.Lock() // waits for those that were let in
+	defer h.deliveries.Unlock()
 }

@@ -144,6 +144,10 @@ func (t *hubTopic) inUse() bool { return t.topic.Len() > 0 }
 
 // Deliver takes a message from another node.
 func (t *hubTopic) Deliver(payload []byte) {
+	if !t.hub.enter() {
+		return
+	}
+	defer t.hub.leave()
 	head, message, missed, ok := t.hub.receive(payload, &t.sources)
 	if !ok {
 		return
@@ -276,6 +280,10 @@ type inbox struct {
 // Deliver hands a message to its connection.
 func (in *inbox) Deliver(payload []byte) {
 	h := in.hub
+	if !h.enter() {
+		return
+	}
+	defer h.leave()
 	head, message, missed, ok := h.receive(payload, &in.sources)
 	if missed > 0 {
 		h.config.Observer.BrokerGap()

@@ -532,6 +532,10 @@ func (h *Hub) hasEnded(pid *PID) bool {
 
 // Deliver takes news of another node's members.
 func (p *presence) Deliver(payload []byte) {
+	if !p.hub.enter() {
+		return
+	}
+	defer p.hub.leave()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	head, message, missed, ok := p.hub.receive(payload, &p.sources)
