@@ -57,6 +57,7 @@ func (c *Conn) begin(r closeRequest) bool {
 		return false
 	}
 	c.phase, c.things().request = closing, r
+	c.host.config.Observer.ConnectionClosing()
 	c.last.deadline = time.Now().Add(c.host.config.CloseTimeout)
 	c.last.timer = time.AfterFunc(c.host.config.CloseTimeout, c.end)
 	c.mu.Unlock()
@@ -182,6 +183,9 @@ func (c *Conn) end() {
 		c.mu.Unlock()
 		return
 	}
+	if c.phase == open {
+		c.host.config.Observer.ConnectionClosing()
+	}
 	c.phase = ended
 	things := c.things()
 	if things.timer != nil {
@@ -204,9 +208,8 @@ func (c *Conn) end() {
 	c.unregister()
 	lifetime := c.age()
 	s.config.Observer.ConnectionClosed(closed, lifetime)
-	s.config.Logger.Debug("websocket closed", zap.String("connection", c.id), zap.Uint16("code", uint16(closed.Code)),
-		zap.String("reason", closed.Reason), zap.Stringer("initiator", closed.Initiator), zap.Stringer("cause", closed.Cause),
-		zap.Duration("lifetime", lifetime), zap.Error(closed.Err))
+	s.config.Observer.ConnectionEnded(c, closed, lifetime)
+	c.logClosed(closed, lifetime)
 	c.session.post(envelope{message: endMarker{}, sender: internal})
 	c.mu.Lock()
 	c.over.Store(true)

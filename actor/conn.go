@@ -66,6 +66,10 @@ func (c *Conn) ID() string { return c.id }
 // Subprotocol returns what the handshake agreed on, "" for none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
+// Stats returns what has passed over the connection so far, and its last round
+// trip.
+func (c *Conn) Stats() split.Stats { return c.writer.half.Stats() }
+
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
 

@@ -79,8 +79,9 @@ type ConnConfig struct {
 	Readiness split.Readiness
 	// Observer is told of everything, for metrics. Default: nobody.
 	Observer Observer
-	// Logger is told of opened and closed connections (debug), of the stages of
-	// a shutdown (info) and of panics (error). Default: nobody.
+	// Logger is told of each connection that opens or ends and of the stages of a
+	// shutdown (info), of refused handshakes and broken rules (debug), and of
+	// panics (error). Give it a core that samples. Default: nobody.
 	Logger *zap.Logger
 }
 

@@ -160,9 +160,7 @@ func (h *host) adopt(answer wscore.Answer, receiver Receiver, greets bool, take 
 		}
 	}
 	h.mu.Unlock()
-	if entry := h.config.Logger.Check(zap.DebugLevel, "websocket opened"); entry != nil {
-		entry.Write(zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", answer.Subprotocol))
-	}
+	c.logOpened()
 	c.transport.Start()
 	if draining {
 		c.drain() // it was admitted before the shutdown began

@@ -10,11 +10,24 @@ import (
 // called from many goroutines at once: they must not block.
 type Observer interface {
 	split.Observer
+	// ServerStarted reports a server that was made with this observer: how many
+	// connections it may have, and what wakes its readers.
+	ServerStarted(maxConnections int, readiness split.Readiness)
+	// HandshakeDone reports how long a request took to become a connection, the
+	// session producer included.
+	HandshakeDone(took time.Duration)
 	// ConnectionOpened reports a connection whose handshake is done, and which
 	// readiness has it: "epoll" or "parked" of those in package split.
 	ConnectionOpened(readiness string)
+	// ConnectionClosing reports that its close has begun, once for each that was
+	// opened, and before its end. It is called with the connection's lock held.
+	ConnectionClosing()
 	// ConnectionClosed reports its end, once for each that was opened.
 	ConnectionClosed(closed Closed, lifetime time.Duration)
+	// ConnectionEnded follows ConnectionClosed and gives the connection itself,
+	// for traces and the like: [Conn.ID], [Conn.RemoteAddr], [Conn.Stats]. What
+	// keeps it keeps its memory.
+	ConnectionEnded(conn *Conn, closed Closed, lifetime time.Duration)
 	// HandshakeRefused reports a request that did not become a connection; the
 	// reason is a short constant name, such as "origin".
 	HandshakeRefused(reason string)
@@ -30,6 +43,19 @@ type Observer interface {
 	// PingRoundTrip reports the time from a ping's completed write to the
 	// decoding of its pong.
 	PingRoundTrip(roundTrip time.Duration)
+	// SessionHandled reports how long a session took to handle a message. One in
+	// 16 of each session's messages is timed, beginning with the first from its
+	// peer.
+	SessionHandled(took time.Duration)
+	// SessionLate reports a session that has held up others on its poll loop for
+	// more than a millisecond, which costs it that place.
+	SessionLate()
+	// Published reports a message published to a topic that has subscribers: to
+	// how many connections, and how many of them took it.
+	Published(subscribers, taken int)
+	// SubscribersChanged reports how many subscriptions to topics were added, or
+	// ended (negative).
+	SubscribersChanged(change int)
 	// Panicked reports a panic that was recovered in a session, a session's
 	// producer or a dialer's hook, or one of the halves: "session", "producer", "reader", "writer".
 	Panicked(part string)
@@ -66,11 +92,23 @@ type NopObserver struct{ split.NopObserver }
 
 var _ Observer = NopObserver{}
 
+// ServerStarted does nothing.
+func (NopObserver) ServerStarted(int, split.Readiness) {}
+
+// HandshakeDone does nothing.
+func (NopObserver) HandshakeDone(time.Duration) {}
+
 // ConnectionOpened does nothing.
 func (NopObserver) ConnectionOpened(string) {}
 
+// ConnectionClosing does nothing.
+func (NopObserver) ConnectionClosing() {}
+
 // ConnectionClosed does nothing.
 func (NopObserver) ConnectionClosed(Closed, time.Duration) {}
+
+// ConnectionEnded does nothing.
+func (NopObserver) ConnectionEnded(*Conn, Closed, time.Duration) {}
 
 // HandshakeRefused does nothing.
 func (NopObserver) HandshakeRefused(string) {}
@@ -83,6 +121,18 @@ func (NopObserver) AcceptFailed(error) {}
 
 // PingRoundTrip does nothing.
 func (NopObserver) PingRoundTrip(time.Duration) {}
+
+// SessionHandled does nothing.
+func (NopObserver) SessionHandled(time.Duration) {}
+
+// SessionLate does nothing.
+func (NopObserver) SessionLate() {}
+
+// Published does nothing.
+func (NopObserver) Published(int, int) {}
+
+// SubscribersChanged does nothing.
+func (NopObserver) SubscribersChanged(int) {}
 
 // Panicked does nothing.
 func (NopObserver) Panicked(string) {}

@@ -96,7 +96,10 @@ func (r *readerProcess) Drain(err error) (verdict split.Verdict) {
 func (r *readerProcess) Work(watched bool) { r.conn.session.run(watched) }
 
 // Late lets what the session has sent leave before it returns.
-func (r *readerProcess) Late() { r.conn.session.late() }
+func (r *readerProcess) Late() {
+	r.conn.session.late()
+	r.conn.host.config.Observer.SessionLate()
+}
 
 func (r *readerProcess) drain(err error) split.Verdict {
 	c := r.conn

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
@@ -54,6 +55,7 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 		return nil, err
 	}
 	s.host.stopAccepting(func() { _ = s.acceptor.Close() }) // returns nil
+	config.Observer.ServerStarted(config.MaxConnections, config.Readiness)
 	return s, nil
 }
 
@@ -61,12 +63,16 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 // lives on. A request that is refused is answered with the status that says
 // why.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := s.serve(w, r); err != nil {
-		s.refused(err)
-		var transport *split.TransportError
-		if !errors.As(err, &transport) { // otherwise nobody is there to be answered
-			split.Refuse(w, err)
-		}
+	began := time.Now()
+	err := s.serve(w, r)
+	if err == nil {
+		s.config.Observer.HandshakeDone(time.Since(began))
+		return
+	}
+	s.refused(err)
+	var transport *split.TransportError
+	if !errors.As(err, &transport) { // otherwise nobody is there to be answered
+		split.Refuse(w, err)
 	}
 }
 

@@ -36,6 +36,8 @@ type sessionProcess struct {
 	// Touched only by the goroutine that works off the queue.
 	deaf bool // the Receiver gets no more messages from its peer
 	told bool // the Receiver was given Stopped
+
+	received uint8 // counts messages, to time some of them
 }
 
 // envelope is an entry of the queue. A message from the peer is a
@@ -344,8 +346,23 @@ func (s *sessionProcess) receive(message any, sender *PID) {
 		s.conn.panicked(fmt.Errorf("session panicked: %v", v))
 	}()
 	setContextMessage(&s.context, message, sender)
-	s.receiver.Receive(&s.context)
+	s.timed()
 	returned = true
+}
+
+// timeEvery is how many messages there are to each that is timed: looking at
+// the clock twice costs more than all else that is counted of a message.
+const timeEvery = 16
+
+// timed calls the Receiver, and now and then tells how long it took.
+func (s *sessionProcess) timed() {
+	if s.received++; s.received%timeEvery != 4 { // 4: the first from its peer
+		s.receiver.Receive(&s.context)
+		return
+	}
+	began := time.Since(epoch)
+	s.receiver.Receive(&s.context)
+	s.conn.host.config.Observer.SessionHandled(time.Since(epoch) - began)
 }
 
 // tellStopped gives the Receiver its last message and stops its children.

@@ -19,6 +19,7 @@ type Topic struct {
 	left   func(*Conn) // called as a connection leaves; nil for most
 	count  atomic.Int64
 	shards [topicShards]topicShard
+	sample atomic.Uint32 // counts messages, to time some of them
 }
 
 const topicShards = 8
@@ -57,6 +58,7 @@ func (t *Topic) add(c *Conn) *subscription {
 	shard.subscribers = append(shard.subscribers, s)
 	shard.mu.Unlock()
 	t.count.Add(1)
+	c.host.config.Observer.SubscribersChanged(1)
 	return s
 }
 
@@ -77,6 +79,7 @@ func (s *subscription) remove() {
 	if s.topic.left != nil {
 		s.topic.left(s.conn)
 	}
+	s.conn.host.config.Observer.SubscribersChanged(-1)
 }
 
 // Len returns the number of subscribers.
@@ -103,6 +106,7 @@ func (c *Conn) Publish(t *Topic, b *Buffer) int { return t.publish(b, &c.session
 func (t *Topic) publish(b *Buffer, from *sessionProcess) (taken int) {
 	defer b.Release()
 	b.Prepare()
+	b.Stamp(t.sample.Add(1)%timeEvery == 1)
 	list, _ := subscriberLists.Get().(*[]*Conn)
 	if list == nil {
 		list = new([]*Conn)
@@ -121,6 +125,9 @@ func (t *Topic) publish(b *Buffer, from *sessionProcess) (taken int) {
 		case split.ErrSlowConsumer:
 			c.slowConsumer(err)
 		}
+	}
+	if len(*list) > 0 {
+		(*list)[0].host.config.Observer.Published(len(*list), taken)
 	}
 	clear(*list)
 	*list = (*list)[:0]

@@ -1,15 +1,20 @@
 package metrics
 
+import "github.com/prometheus/client_golang/prometheus"
+
+// messages counts what passes between nodes.
+type messages struct{ number, bytes prometheus.Counter }
+
 // BrokerPublished counts a message that a hub handed to its broker.
-func (c *Collector) BrokerPublished(payload int) { c.published.add(payload) }
+func (c *Collector) BrokerPublished(payload int) { c.brokerOut.add(payload) }
 
 // BrokerReceived counts a message that a hub took from its broker.
-func (c *Collector) BrokerReceived(payload int) { c.taken.add(payload) }
+func (c *Collector) BrokerReceived(payload int) { c.brokerIn.add(payload) }
 
-func (c counted) add(payload int) {
-	c.frames.Inc()
+func (m messages) add(payload int) {
+	m.number.Inc()
 	if payload > 0 { // a negative number would make the counter panic
-		c.bytes.Add(float64(payload))
+		m.bytes.Add(float64(payload))
 	}
 }
 

@@ -18,11 +18,15 @@ type Collector struct {
 	parts []prometheus.Collector // what the registerer sees, in the order made
 
 	open     level
+	closing  level
+	most     level
 	opened   map[string]prometheus.Counter
 	closed   *prometheus.CounterVec
 	lifetime prometheus.Histogram
+	setup    *histogram
 
 	in, out traffic
+	batches *histogram
 
 	roundTrip prometheus.Histogram
 	refused   map[string]prometheus.Counter // by reason; not changed after New
@@ -33,8 +37,19 @@ type Collector struct {
 	inUse         [bits.UintSize + 1]*level // by the bit length of the class
 	mailboxFrames level
 	mailboxBytes  level
+	crowded       level
+	waited        *histogram
 	dropped       [split.DropReasons]prometheus.Counter
 	droppedOther  func() prometheus.Counter
+
+	handling    *histogram
+	late        count
+	published   count
+	taken       count
+	untaken     count
+	fanOut      *histogram
+	subscribers level
+	pollers     pollers
 
 	panics            map[string]prometheus.Counter // by part; not changed after New
 	messagesRefused   prometheus.Counter
@@ -44,10 +59,10 @@ type Collector struct {
 	draining level
 	drained  map[string]prometheus.Counter // by stage; not changed after New
 
-	published, taken   counted                       // between nodes
-	brokerFailed       map[string]prometheus.Counter // by operation; not changed after New
-	brokerGaps         prometheus.Counter
-	brokerDisconnected prometheus.Counter
+	brokerOut, brokerIn messages                      // between nodes
+	brokerFailed        map[string]prometheus.Counter // by operation; not changed after New
+	brokerGaps          prometheus.Counter
+	brokerDisconnected  prometheus.Counter
 }
 
 var (
@@ -87,8 +102,17 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 
 // Upper bounds of the histograms' classic buckets in seconds. Round trips are
 // densest where networks differ, from 10 to 500 ms. Lifetimes reach from a
-// client that leaves at once to one that stays for a week.
+// client that leaves at once to one that stays for a week. Waits and handling
+// reach from what costs nothing to what ends connections.
 var (
+	handshakeLimits = []time.Duration{
+		time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+		100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
+	}
+	waitLimits = []time.Duration{
+		10 * time.Microsecond, 30 * time.Microsecond, 100 * time.Microsecond, 300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond,
+		10 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 3 * time.Second, 10 * time.Second,
+	}
 	roundTripBuckets = []float64{
 		0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30,
 	}
@@ -112,7 +136,10 @@ type maker struct {
 
 // fill makes every metric with all children that are known beforehand.
 func (m maker) fill(c *Collector) {
-	m.gauge(&c.open, "connections", "WebSocket connections that are open now.", nil)
+	connections := "WebSocket connections that exist now, by whether their close has begun."
+	m.gauge(&c.open, "connections", connections, prometheus.Labels{labelState: "open"})
+	m.gauge(&c.closing, "connections", connections, prometheus.Labels{labelState: "closing"})
+	m.gauge(&c.most, "connections_limit", "WebSocket connections that the servers may have at once.", nil)
 	c.opened = children(m.counter("connections_opened_total", "WebSocket connections opened, by what wakes their readers.", labelReadiness), readinesses[:])
 	c.closed = m.counter("connections_closed_total",
 		"WebSocket connections ended, by close code (1006: without a close frame), the side that ended it and why.",
@@ -125,12 +152,8 @@ func (m maker) fill(c *Collector) {
 		Buckets: lifetimeBuckets,
 	})
 
-	frames := m.counter("frames_total", "WebSocket frames received (in) and sent (out).", labelDirection, labelOpcode)
-	bytes := m.counter("frame_payload_bytes_total",
-		"Payload bytes of WebSocket frames received (in, as announced by the frame header) and sent (out).",
-		labelDirection, labelOpcode)
-	c.in.resolve("in", frames, bytes)
-	c.out.resolve("out", frames, bytes)
+	c.setup = m.family("handshake_duration_seconds", "Time from a request to the WebSocket connection that it became.").histogram(seconds(handshakeLimits))
+	m.traffic(c)
 
 	c.roundTrip = m.histogram(prometheus.HistogramOpts{
 		Name: "ping_round_trip_seconds", Help: "Time from a ping's completed write to the decoding of its pong.",
@@ -156,11 +179,18 @@ func (m maker) fill(c *Collector) {
 	}
 	m.gauge(&c.mailboxFrames, "mailbox_frames", "Messages that wait to be sent or are being sent, summed over connections.", nil)
 	m.gauge(&c.mailboxBytes, "mailbox_bytes", "Payload bytes that wait to be sent or are being sent, summed over connections.", nil)
+	m.gauge(&c.crowded, "mailboxes_crowded", "Connections whose mailbox was more than half full and is not down to a quarter again.", nil)
+	c.waited = m.family("mailbox_wait_seconds", "Time from the sending of a message to its completed write; one message in 16.").histogram(seconds(waitLimits))
 	dropped := m.counter("frames_dropped_total", "Frames offered for sending that are never sent, by reason.", labelReason)
 	for reason := range c.dropped {
 		c.dropped[reason] = dropped.WithLabelValues(split.DropReason(reason).String())
 	}
 	c.droppedOther = func() prometheus.Counter { return dropped.WithLabelValues(other) }
+
+	m.sessions(c)
+	m.topics(c)
+	m.pollers(&c.pollers)
+	m.buildInfo()
 
 	c.panics = children(m.counter("panics_total", "Panics recovered, by the part of a connection that panicked.", labelPart), parts[:])
 	c.messagesUnhandled = m.counter("messages_unhandled_total", "Messages from peers that their session never saw, because it was stopped or had panicked.").WithLabelValues()
@@ -169,10 +199,10 @@ func (m maker) fill(c *Collector) {
 	c.drained = children(m.counter("drain_connections_total", "WebSocket connections that were left when a shutdown came to each of its stages.", labelStage), drainStages())
 	c.messagesRefused = m.counter("messages_refused_total", "Messages from other actors that a connection could not take.").WithLabelValues()
 
-	messages := m.counter("broker_messages_total", "Messages that hubs published to their broker (out) and took from it (in).", labelDirection)
+	number := m.counter("broker_messages_total", "Messages that hubs published to their broker (out) and took from it (in).", labelDirection)
 	payload := m.counter("broker_payload_bytes_total", "Payload bytes of messages that hubs published to their broker (out) and took from it (in).", labelDirection)
-	c.published = counted{messages.WithLabelValues("out"), payload.WithLabelValues("out")}
-	c.taken = counted{messages.WithLabelValues("in"), payload.WithLabelValues("in")}
+	c.brokerOut = messages{number.WithLabelValues("out"), payload.WithLabelValues("out")}
+	c.brokerIn = messages{number.WithLabelValues("in"), payload.WithLabelValues("in")}
 	c.brokerFailed = children(m.counter("broker_failures_total", "What hubs could not do at their broker, by operation.", labelOperation), operations[:])
 	c.brokerGaps = m.counter("broker_gaps_total", "Times that messages between nodes may have been lost.").WithLabelValues()
 	c.brokerDisconnected = m.counter("broker_disconnects_total", "Times that a hub's broker lost its connection.").WithLabelValues()

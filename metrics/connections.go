@@ -15,9 +15,18 @@ func (c *Collector) ConnectionOpened(readiness string) {
 	known(c.opened, readiness).Inc()
 }
 
+// ConnectionClosing follows it into its close.
+func (c *Collector) ConnectionClosing() {
+	c.open.add(-1)
+	c.closing.add(1)
+}
+
+// ConnectionEnded does nothing: no metric is of a single connection.
+func (c *Collector) ConnectionEnded(*actor.Conn, actor.Closed, time.Duration) {}
+
 // ConnectionClosed counts its end.
 func (c *Collector) ConnectionClosed(closed actor.Closed, lifetime time.Duration) {
-	c.open.add(-1)
+	c.closing.add(-1)
 	c.closed.WithLabelValues(closeCodeLabel(closed.Code), closed.Initiator.String(), closed.Cause.String()).Inc()
 	c.lifetime.Observe(lifetime.Seconds())
 }

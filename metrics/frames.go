@@ -2,55 +2,103 @@ package metrics
 
 import (
 	"math/bits"
-
-	"github.com/prometheus/client_golang/prometheus"
+	"sync/atomic"
+	"time"
 
 	"github.com/tandem-ws/tandem/split"
 	"github.com/tandem-ws/tandem/wscore"
 )
 
-// The methods in this file are called for every frame. They find their counter
-// by index and allocate nothing.
+// The methods in this file are called for every frame or message. They find
+// their counter by index and allocate nothing.
 
-// traffic counts the frames of one direction.
+// traffic counts one direction.
 type traffic struct {
-	byOpcode [wscore.OpPong + 1]counted // reserved opcodes have no counters
-	reserved func() counted
+	byOpcode [reservedSlot + 1]counted // the last is for reserved opcodes
+	messages *histogram
+	plain    atomic.Uint64 // bytes of messages that were compressed
+	packed   atomic.Uint64 // and of their compressed forms
 }
 
-type counted struct{ frames, bytes prometheus.Counter }
+// reservedSlot counts frames with a reserved opcode: none from the decoder,
+// which refuses them.
+const reservedSlot = wscore.OpPong + 1
 
-func (t *traffic) resolve(direction string, frames, bytes *prometheus.CounterVec) {
-	pair := func(opcode string) counted {
-		return counted{frames.WithLabelValues(direction, opcode), bytes.WithLabelValues(direction, opcode)}
-	}
-	for _, opcode := range opcodes {
-		t.byOpcode[opcode] = pair(opcode.String())
-	}
-	t.reserved = func() counted { return pair("reserved") }
+type counted struct {
+	frames, bytes atomic.Uint64
+	_             [48]byte // neighbours have other cache lines
 }
 
-func (t *traffic) count(opcode wscore.Opcode, payload int) {
-	var c counted
+// messageLimits are the bounds of message sizes in bytes.
+var messageLimits = []uint64{16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20}
+
+// batchLimits are the bounds of frames in one write.
+var batchLimits = []uint64{1, 2, 4, 8, 16, 32, 64}
+
+// traffic makes the metrics of both directions.
+func (m maker) traffic(c *Collector) {
+	frames := m.family("frames_total", "WebSocket frames received (in) and sent (out).", labelDirection, labelOpcode)
+	bytes := m.family("frame_payload_bytes_total",
+		"Payload bytes of WebSocket frames received (in, as announced by the frame header) and sent (out).", labelDirection, labelOpcode)
+	messages := m.family("message_bytes", "Length of text and binary messages, without compression.", labelDirection)
+	compressed := m.family("compression_bytes_total", "Bytes of compressed messages, before and after compression.", labelDirection, labelForm)
+	for direction, t := range map[string]*traffic{"in": &c.in, "out": &c.out} {
+		for _, opcode := range opcodes {
+			frames.counter(&t.byOpcode[opcode].frames, direction, opcode.String())
+			bytes.counter(&t.byOpcode[opcode].bytes, direction, opcode.String())
+		}
+		frames.unusual(&t.byOpcode[reservedSlot].frames, direction, "reserved")
+		bytes.unusual(&t.byOpcode[reservedSlot].bytes, direction, "reserved")
+		t.messages = messages.histogram(newHistogram(messageLimits, 1), direction)
+		compressed.counter(&t.plain, direction, "plain")
+		compressed.counter(&t.packed, direction, "compressed")
+	}
+	c.batches = m.family("write_batch_frames", "Frames that left in one write.").histogram(newHistogram(batchLimits, 1))
+}
+
+func (t *traffic) frame(opcode wscore.Opcode, payload int) {
 	if opcode.IsReserved() {
-		c = t.reserved() // never from the decoder, which refuses such frames
-	} else {
-		c = t.byOpcode[opcode]
+		opcode = reservedSlot
 	}
-	c.add(payload)
+	c := &t.byOpcode[opcode]
+	c.frames.Add(1)
+	c.bytes.Add(uint64(max(0, payload)))
+}
+
+func (t *traffic) message(length, compressed int) {
+	t.messages.observe(int64(length))
+	if compressed > 0 {
+		t.plain.Add(uint64(length))
+		t.packed.Add(uint64(compressed))
+	}
 }
 
 // FrameRead counts a frame from the peer.
-func (c *Collector) FrameRead(opcode wscore.Opcode, payload int) { c.in.count(opcode, payload) }
+func (c *Collector) FrameRead(opcode wscore.Opcode, payload int) { c.in.frame(opcode, payload) }
 
 // FrameWritten counts a frame to the peer.
-func (c *Collector) FrameWritten(opcode wscore.Opcode, payload int) { c.out.count(opcode, payload) }
+func (c *Collector) FrameWritten(opcode wscore.Opcode, payload int) { c.out.frame(opcode, payload) }
+
+// MessageRead takes the size of a message from the peer.
+func (c *Collector) MessageRead(length, compressed int) { c.in.message(length, compressed) }
+
+// MessageWritten takes the size of a message to the peer.
+func (c *Collector) MessageWritten(length, compressed int) { c.out.message(length, compressed) }
+
+// BatchWritten takes the size of a write.
+func (c *Collector) BatchWritten(frames int) { c.batches.observe(int64(frames)) }
 
 // MailboxChanged follows what waits to be sent.
 func (c *Collector) MailboxChanged(frames, bytes int) {
 	c.mailboxFrames.add(frames)
 	c.mailboxBytes.add(bytes)
 }
+
+// MailboxWaited takes the time of one message in a mailbox.
+func (c *Collector) MailboxWaited(wait time.Duration) { c.waited.observe(int64(wait)) }
+
+// MailboxCrowded follows how many mailboxes are crowded.
+func (c *Collector) MailboxCrowded(change int) { c.crowded.add(change) }
 
 // FramesDropped counts frames that are never sent.
 func (c *Collector) FramesDropped(reason split.DropReason, frames int) {

@@ -22,6 +22,11 @@ const (
 	labelLimit     = "limit"
 	labelStage     = "stage"
 	labelOperation = "operation"
+	labelState     = "state"
+	labelForm      = "form"
+	labelResult    = "result"
+	labelVersion   = "version"
+	labelGoVersion = "go_version"
 )
 
 // reservedLabels are the names that constant labels may not have: those above
@@ -30,6 +35,7 @@ var reservedLabels = map[string]bool{
 	labelCode: true, labelInitiator: true, labelCause: true, labelDirection: true,
 	labelOpcode: true, labelReason: true, labelPart: true, labelClass: true, labelReadiness: true,
 	labelLimit: true, labelStage: true, labelOperation: true,
+	labelState: true, labelForm: true, labelResult: true, labelVersion: true, labelGoVersion: true,
 	"le": true, "quantile": true,
 }
 

@@ -19,6 +19,13 @@ var framePath = []struct {
 }{
 	{"FrameRead", func(c *metrics.Collector) { c.FrameRead(wscore.OpText, 128) }},
 	{"FrameWritten", func(c *metrics.Collector) { c.FrameWritten(wscore.OpBinary, 128) }},
+	{"MessageRead", func(c *metrics.Collector) { c.MessageRead(128, 0) }},
+	{"MessageWritten", func(c *metrics.Collector) { c.MessageWritten(1000, 300) }},
+	{"BatchWritten", func(c *metrics.Collector) { c.BatchWritten(1) }},
+	{"MailboxWaited", func(c *metrics.Collector) { c.MailboxWaited(40 * time.Microsecond) }},
+	{"MailboxCrowded", func(c *metrics.Collector) { c.MailboxCrowded(1) }},
+	{"SessionHandled", func(c *metrics.Collector) { c.SessionHandled(4 * time.Microsecond) }},
+	{"Published", func(c *metrics.Collector) { c.Published(100, 100) }},
 	{"MailboxChanged", func(c *metrics.Collector) { c.MailboxChanged(1, 128) }},
 	{"FramesDropped", func(c *metrics.Collector) { c.FramesDropped(split.DropFull, 1) }},
 	{"BufferAcquired", func(c *metrics.Collector) { c.BufferAcquired(256) }},
@@ -81,6 +88,8 @@ func TestConcurrentEventsAreAllCounted(t *testing.T) {
 				c.PingRoundTrip(time.Millisecond)
 				c.Panicked("session")
 				c.MessageRefused()
+				c.ConnectionClosing()
+				c.MessageRead(70, 0)
 				c.ConnectionClosed(actor.Closed{Code: 4000, Initiator: actor.Local, Cause: actor.CauseUser}, time.Second)
 			}
 		})
@@ -96,7 +105,10 @@ func TestConcurrentEventsAreAllCounted(t *testing.T) {
 
 	total := func(perRound int) string { return fmt.Sprint(goroutines * rounds * perRound) }
 	wantSamples(t, registry, map[string]string{
-		`tandem_connections`: "0",
+		`tandem_connections{state="open"}`:                                            "0",
+		`tandem_connections{state="closing"}`:                                         "0",
+		`tandem_message_bytes_count{direction="in"}`:                                  total(1),
+		`tandem_message_bytes_sum{direction="in"}`:                                    total(70),
 		`tandem_connections_opened_total{readiness="epoll"}`:                          total(1),
 		`tandem_connections_closed_total{cause="user",code="4xxx",initiator="local"}`: total(1),
 		`tandem_connection_lifetime_seconds_count`:                                    total(1),

@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"context"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,12 @@ import (
 	"github.com/tandem-ws/tandem/split"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(askingClient); addr != "" {
+		os.Exit(askEchoes(addr))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // echo sends every message back.
 type echo struct{ conn *actor.Conn }
@@ -57,7 +63,8 @@ func TestRealServerIsCountedAndItsGaugesReturnToZero(t *testing.T) {
 		}
 	}
 	wantSamples(t, registry, map[string]string{
-		`tandem_connections`: "2",
+		`tandem_connections{state="open"}`:                                                   "2",
+		`tandem_message_bytes_sum{direction="in"}`:                                           "10",
 		`tandem_connections_opened_total{readiness="` + split.NewReadiness().String() + `"}`: "2",
 		`tandem_frames_total{direction="in",opcode="text"}`:                                  "2",
 		`tandem_frame_payload_bytes_total{direction="in",opcode="text"}`:                     "10",
@@ -87,10 +94,14 @@ func TestRealServerIsCountedAndItsGaugesReturnToZero(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	returns := map[string]bool{
+		"tandem_connections": true, "tandem_buffers_in_use": true, "tandem_mailbox_frames": true, "tandem_mailbox_bytes": true,
+		"tandem_mailboxes_crowded": true, "tandem_topic_subscribers": true,
+	}
 	after := exposition(t, registry)
 	for sample, value := range after {
-		gauge := !strings.Contains(sample, "_total") && !strings.Contains(sample, "_seconds")
-		if gauge && value != "0" {
+		name, _, _ := strings.Cut(sample, "{")
+		if returns[name] && value != "0" {
 			t.Errorf("%s is %s after the shutdown", sample, value)
 		}
 	}
@@ -98,6 +109,11 @@ func TestRealServerIsCountedAndItsGaugesReturnToZero(t *testing.T) {
 		`tandem_connections_closed_total{cause="peer",code="1000",initiator="remote"}`: "1",
 		`tandem_connections_closed_total{cause="drain",code="1001",initiator="local"}`: "1",
 		`tandem_connection_lifetime_seconds_count`:                                     "2",
+		`tandem_handshake_duration_seconds_count`:                                      "2",
+		`tandem_message_bytes_count{direction="out"}`:                                  "2",
+		`tandem_mailbox_wait_seconds_count`:                                            "2", // the first of each connection
+		`tandem_session_handling_seconds_count`:                                        "2",
+		`tandem_write_batch_frames_count`:                                              after["tandem_write_batch_frames_bucket{le=\"1\"}"],
 		`tandem_frames_total{direction="in",opcode="close"}`:                           "2",
 		`tandem_frames_total{direction="out",opcode="close"}`:                          "2",
 		`tandem_frames_total{direction="out",opcode="text"}`:                           "2",

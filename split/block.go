@@ -22,7 +22,7 @@ func (m *Mailbox) await(ctx context.Context, e entry) (wake bool, err error) {
 	w := &blocked{entry: e, decided: make(chan struct{})}
 	m.join(w)
 	m.mu.Unlock()
-	timer := time.NewTimer(m.config.BlockTimeout)
+	timer := time.NewTimer(m.config.Mailbox.BlockTimeout)
 	defer timer.Stop()
 	select {
 	case <-w.decided:

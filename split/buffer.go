@@ -16,9 +16,10 @@ const Headroom = wscore.MaxHeaderSize
 // it to something that takes ownership, such as [Writer.Send].
 type Buffer struct {
 	pool       *Pool
-	class      int
 	memory     []byte // Headroom, then the payload's room
 	end        int    // where the payload ends
+	stamp      int64  // when it was queued, 0 for most: see Stamp
+	class      uint8
 	opcode     wscore.Opcode
 	prepared   bool // a server's frame header stands right before the payload
 	compressed bool // the payload is a message's compressed form
@@ -115,6 +116,21 @@ func (b *Buffer) Prepare() {
 	}
 	h.Put(b.memory[Headroom-h.Size():])
 	b.prepared = true
+}
+
+// stampEvery is how many messages there are to each that is timed: a look at
+// the clock costs as much as all else that is counted of a message.
+const stampEvery = 16
+
+// Stamp notes the time, from which the observer is told how long the message
+// waited in mailboxes, or forgets it: with timed false it is not told. Mailboxes
+// stamp some of the messages that have a sole owner; who is about to share a
+// buffer among many connections may do it.
+func (b *Buffer) Stamp(timed bool) {
+	b.stamp = 0
+	if timed {
+		b.stamp = now()
+	}
 }
 
 // frame returns header and payload of a prepared buffer.

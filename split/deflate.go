@@ -10,6 +10,7 @@ type readDeflate struct {
 	dictionary   *Buffer
 	inflater     *wscore.Inflater
 	failure      error // what a message broke; nothing more is decoded
+	taken        int   // compressed bytes of the message so far
 }
 
 // writeDeflate is what a writer needs to compress. Compressors are borrowed
@@ -48,6 +49,15 @@ func (d *readDeflate) failed() error {
 	return d.failure
 }
 
+// onTheWire returns the compressed length of the message that the event ends, 0
+// if it was not compressed.
+func (d *readDeflate) onTheWire(event wscore.Event) int {
+	if !event.Compressed {
+		return 0
+	}
+	return d.taken
+}
+
 // inflating reports whether a compressed message is incomplete.
 func (d *readDeflate) inflating() bool { return d != nil && d.inflater != nil }
 
@@ -75,11 +85,12 @@ func (d *readDeflate) endMessage(pool *Pool) {
 func (r *Reader) takeCompressed(event wscore.Event) (*Buffer, error) {
 	d, pool := r.deflate, r.config.Pool
 	if event.First {
-		d.inflater = pool.inflater()
+		d.inflater, d.taken = pool.inflater(), 0
 		d.decompressor.Begin(d.inflater, event.Opcode)
 		r.message = pool.Get(min(inflatedGuess*len(event.Payload), trustBytes))
 	}
 	piece := event.Payload
+	d.taken += len(piece)
 	for {
 		used, taken, full, done, err := d.decompressor.Write(r.message.memory[Headroom:], r.message.Len(), piece, event.Final)
 		r.message.end = Headroom + used

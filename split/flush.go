@@ -1,6 +1,10 @@
 package split
 
-import "github.com/tandem-ws/tandem/wscore"
+import (
+	"time"
+
+	"github.com/tandem-ws/tandem/wscore"
+)
 
 // maxTryBatches is how many batches a TryFlush writes at most, so that those
 // who keep sending cannot hold its goroutine for ever.
@@ -109,9 +113,16 @@ func (w *Writer) write(b *batch, wait bool) (err error) {
 func (w *Writer) settle(b *batch, written bool) (closeSent bool) {
 	w.mailbox.settle(b.messages)
 	observer := w.config.Observer
+	if written {
+		w.wrote(b)
+	}
 	for i, message := range b.messages {
 		if written && i < len(b.encoded) {
 			observer.FrameWritten(message.opcode, b.encoded[i])
+			observer.MessageWritten(message.Len(), b.compressed(i))
+			if message.stamp != 0 {
+				observer.MailboxWaited(time.Duration(now() - message.stamp))
+			}
 		} else {
 			observer.FramesDropped(DropLost, 1)
 		}
@@ -133,4 +144,26 @@ func (w *Writer) settle(b *batch, written bool) (closeSent bool) {
 	b.reset()
 	told.tell()
 	return closeSent
+}
+
+// wrote counts a batch that has left.
+func (w *Writer) wrote(b *batch) {
+	frames, bytes := len(b.encoded)+len(b.controls), 0
+	for _, length := range b.encoded {
+		bytes += length
+	}
+	for _, control := range b.controls {
+		bytes += control.length
+	}
+	w.out.add(frames, bytes)
+	w.config.Observer.BatchWritten(frames)
+}
+
+// compressed returns the length of a message's compressed form, 0 if it left
+// as it was.
+func (b *batch) compressed(i int) int {
+	if len(b.forms) == 0 || b.forms[i] == b.messages[i] {
+		return 0
+	}
+	return b.encoded[i]
 }

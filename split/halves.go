@@ -68,7 +68,9 @@ func (c Config) WithDefaults() (Config, error) {
 type link struct {
 	config    *Config
 	lifecycle wscore.Lifecycle
+	role      wscore.Role
 	ping      pingClock
+	in, out   tally
 	mailbox   Mailbox // which the reader puts pongs into
 }
 
@@ -83,15 +85,15 @@ func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader
 		link
 		Reader
 		Writer
-	}{link: link{config: config}}
+	}{link: link{config: config, role: role}}
 	shared, r, w := &halves.link, &halves.Reader, &halves.Writer
 	decoder, err := wscore.NewDecoder(role, &shared.lifecycle, config.Limits)
 	if err != nil {
 		return nil, nil, err
 	}
 	*r = Reader{link: shared, decoder: decoder}
-	w.link, w.role, w.encoder = shared, role, wscore.NewEncoder(role, &shared.lifecycle, nil)
-	w.mailbox.config, w.mailbox.observer = &config.Mailbox, config.Observer
+	w.link, w.encoder = shared, wscore.NewEncoder(role, &shared.lifecycle, nil)
+	w.mailbox.config = config
 	if agreed.Agreed && config.Deflate != nil {
 		enableDeflate(r, w, agreed)
 	}
@@ -101,7 +103,8 @@ func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader
 // pingClock measures the round trip of one ping at a time: from the completed
 // write of the ping to the decoding of its pong.
 type pingClock struct {
-	sequence atomic.Uint64 // of the newest ping
+	sequence atomic.Uint32 // of the newest ping
+	last     atomic.Uint32 // the newest round trip in microseconds, rounded up
 	began    atomic.Int64  // when its write began, in nanoseconds since start
 	sent     atomic.Int64  // when its write was complete; 0 until then
 }

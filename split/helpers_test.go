@@ -65,6 +65,7 @@ type frameNote struct {
 
 // ledger is an observer that keeps what it was told.
 type ledger struct {
+	NopObserver
 	mu            sync.Mutex
 	read, written []frameNote
 	frames, bytes int // in mailboxes

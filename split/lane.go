@@ -33,7 +33,7 @@ func (m *Mailbox) pushPong(payload []byte) (wake bool) {
 	if len(m.pongs) == MaxPongs {
 		copy(m.pongs, m.pongs[1:])
 		m.pongs = m.pongs[:MaxPongs-1]
-		m.observer.FramesDropped(DropPong, 1)
+		m.config.Observer.FramesDropped(DropPong, 1)
 	}
 	if m.pongs == nil {
 		m.pongs = borrowPongs()

@@ -9,21 +9,22 @@ import (
 // it a control lane that a full queue never blocks: pongs, one ping and one
 // close frame. Any goroutine puts in; one writer takes out.
 type Mailbox struct {
-	config   *MailboxConfig // shared by all connections of one configuration
-	observer Observer
+	config *Config // shared by all connections made from it
 
 	mu        sync.Mutex
 	queue     []entry // a ring: count messages from head on
 	head      int
 	count     int
 	bytes     int // capacity pinned by queued messages and by those being written
-	writing   int // messages taken and not settled yet
 	pongs     []controlFrame
 	ping      *controlFrame
 	closing   *closeFrame
-	sealed    bool // a close frame is queued or sent: no more messages
-	ended     bool // nothing is written any more
-	scheduled bool // a writer is at work or on its way; always while messages wait
+	sealed    bool  // a close frame is queued or sent: no more messages
+	ended     bool  // nothing is written any more
+	scheduled bool  // a writer is at work or on its way; always while messages wait
+	crowded   bool  // the observer was told that it is
+	writing   uint8 // messages taken and not settled yet, at most maxBatchFrames
+	sample    uint8 // counts messages, to time some of them
 
 	line *blocked // the first of those who wait for room, nil while there is any
 
@@ -74,7 +75,7 @@ func (m *Mailbox) lockWithRoom(size int) {
 // pushKeyed puts a message in the place of the queued one with the same key,
 // or else in as push does.
 func (m *Mailbox) pushKeyed(ctx context.Context, key string, b *Buffer) (wake bool, err error) {
-	if key == "" || m.config.Policy != Conflate {
+	if key == "" || m.config.Mailbox.Policy != Conflate {
 		return m.push(ctx, entry{message: b}, true)
 	}
 	m.lockWithRoom(b.Cap())
@@ -85,8 +86,8 @@ func (m *Mailbox) pushKeyed(ctx context.Context, key string, b *Buffer) (wake bo
 	old := namesake.message
 	namesake.message = b
 	m.bytes += b.Cap() - old.Cap()
-	m.observer.MailboxChanged(0, b.Len()-old.Len())
-	m.observer.FramesDropped(DropConflated, 1)
+	m.config.Observer.MailboxChanged(0, b.Len()-old.Len())
+	m.config.Observer.FramesDropped(DropConflated, 1)
 	m.mu.Unlock()
 	old.Release()
 	return false, nil // what is queued has somebody on the way
@@ -101,12 +102,12 @@ func (m *Mailbox) enter(ctx context.Context, e entry, wait bool) (wake bool, err
 		m.mu.Unlock()
 		return m.refuse(e.message, DropClosed, ErrClosed)
 	case m.line == nil && m.fits(0, 0, size):
-	case m.config.Policy == CloseSlow:
+	case m.config.Mailbox.Policy == CloseSlow:
 		m.mu.Unlock()
 		return m.refuse(e.message, DropFull, ErrSlowConsumer)
-	case m.config.Policy == DropOldest:
+	case m.config.Mailbox.Policy == DropOldest:
 		dropped = m.makeRoom(size)
-	case m.config.Policy == Block && wait:
+	case m.config.Mailbox.Policy == Block && wait:
 		return m.await(ctx, e)
 	default:
 		m.mu.Unlock()
@@ -126,10 +127,30 @@ func (m *Mailbox) enqueue(e entry) (wake bool) {
 	*m.at(m.count) = e
 	m.count++
 	m.bytes += e.message.Cap()
+	if m.sample++; e.message.sole() {
+		e.message.Stamp(m.sample%stampEvery == 1)
+	}
+	if !m.crowded && m.fuller(2) {
+		m.crowded = true
+		m.config.Observer.MailboxCrowded(1)
+	}
 	// Reported before the writer can take the message, so that a gauge made of
 	// the changes never falls below zero.
-	m.observer.MailboxChanged(1, e.message.Len())
+	m.config.Observer.MailboxChanged(1, e.message.Len())
 	return m.schedule()
+}
+
+// fuller reports whether more than 1/part of either bound is in use.
+func (m *Mailbox) fuller(part int) bool {
+	return part*(m.count+int(m.writing)) > m.config.Mailbox.MaxFrames || part*m.bytes > m.config.Mailbox.MaxBytes
+}
+
+// relax ends the crowd, if there is one and it is over.
+func (m *Mailbox) relax(over bool) {
+	if m.crowded && over {
+		m.crowded = false
+		m.config.Observer.MailboxCrowded(-1)
+	}
 }
 
 // at returns the place in the ring that is so many behind the oldest message.
@@ -153,7 +174,7 @@ func (m *Mailbox) find(key string) *entry {
 // mayReplace reports whether the bound on bytes lets a message take the place
 // of a queued one. As in fits, the only queued message may be of any size.
 func (m *Mailbox) mayReplace(old, b *Buffer) bool {
-	return m.count == 1 || b.Cap() <= old.Cap() || m.bytes-old.Cap()+b.Cap() <= m.config.MaxBytes
+	return m.count == 1 || b.Cap() <= old.Cap() || m.bytes-old.Cap()+b.Cap() <= m.config.Mailbox.MaxBytes
 }
 
 // fits reports whether a message of that size fits once the oldest drops
@@ -161,7 +182,7 @@ func (m *Mailbox) mayReplace(old, b *Buffer) bool {
 // does: what is being written may be large too, and a peer that is just being
 // served is not slow.
 func (m *Mailbox) fits(drops, dropped, size int) bool {
-	return m.count == drops || m.count+m.writing-drops < m.config.MaxFrames && m.bytes-dropped+size <= m.config.MaxBytes
+	return m.count == drops || m.count+int(m.writing)-drops < m.config.Mailbox.MaxFrames && m.bytes-dropped+size <= m.config.Mailbox.MaxBytes
 }
 
 // makeRoom drops as many of the oldest queued messages as a new one needs.
@@ -177,7 +198,7 @@ func (m *Mailbox) makeRoom(size int) (dropped notices) {
 }
 
 func (m *Mailbox) refuse(b *Buffer, reason DropReason, err error) (bool, error) {
-	m.observer.FramesDropped(reason, 1)
+	m.config.Observer.FramesDropped(reason, 1)
 	b.Release()
 	return false, err
 }
@@ -196,8 +217,8 @@ func (m *Mailbox) pop() entry {
 // drop releases a message that was queued, and notes who is to be told.
 func (m *Mailbox) drop(e entry, reason DropReason, err error, dropped *notices) {
 	m.bytes -= e.message.Cap()
-	m.observer.MailboxChanged(-1, -e.message.Len())
-	m.observer.FramesDropped(reason, 1)
+	m.config.Observer.MailboxChanged(-1, -e.message.Len())
+	m.config.Observer.FramesDropped(reason, 1)
 	e.message.Release()
 	if e.extra != nil && e.extra.done != nil {
 		dropped.add(e.extra.done, err)
@@ -216,8 +237,8 @@ func (m *Mailbox) grow() {
 // larger returns the next ring: small at first, then one that is lent, then one
 // of its own. A mailbox that gave a lent one back begins with a lent one.
 func (m *Mailbox) larger() []entry {
-	size := min(max(keptQueue, 2*len(m.queue)), m.config.MaxFrames)
-	if size <= len(lentRing{}) && m.config.MaxFrames >= len(lentRing{}) {
+	size := min(max(keptQueue, 2*len(m.queue)), m.config.Mailbox.MaxFrames)
+	if size <= len(lentRing{}) && m.config.Mailbox.MaxFrames >= len(lentRing{}) {
 		if ring, ok := rings.Get().(*lentRing); ok {
 			return ring[:]
 		}
@@ -254,6 +275,7 @@ func (m *Mailbox) shut() (idle bool, dropped notices) {
 	dropped = m.discard()
 	m.sealed, m.ended, m.closing, m.queue, m.head = true, true, nil, nil, 0
 	m.turnAway()
+	m.relax(true)
 	return m.schedule(), dropped
 }
 
@@ -274,7 +296,7 @@ func (m *Mailbox) take(b *batch) bool {
 		b.messages = append(b.messages, e.message)
 		b.size += e.message.Len()
 	}
-	m.writing = len(b.messages)
+	m.writing = uint8(len(b.messages))
 	if m.count == 0 {
 		b.closing, m.closing = m.closing, nil
 		if len(m.queue) > keptQueue {
@@ -315,13 +337,14 @@ func (m *Mailbox) settle(messages []*Buffer) {
 		pinned += b.Cap()
 	}
 	m.mu.Lock()
-	m.writing -= len(messages)
+	m.writing -= uint8(len(messages))
 	m.bytes -= pinned
+	m.relax(!m.fuller(4))
 	if m.line != nil {
 		m.admit()
 	}
 	m.mu.Unlock()
-	m.observer.MailboxChanged(-len(messages), -bytes)
+	m.config.Observer.MailboxChanged(-len(messages), -bytes)
 }
 
 // Depth returns how many messages wait or are being written, and how much
@@ -329,5 +352,5 @@ func (m *Mailbox) settle(messages []*Buffer) {
 func (m *Mailbox) Depth() (frames, bytes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.count + m.writing, m.bytes
+	return m.count + int(m.writing), m.bytes
 }

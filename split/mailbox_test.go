@@ -23,7 +23,7 @@ type mailboxTest struct {
 func newMailbox(t *testing.T, bounds MailboxConfig) *mailboxTest {
 	t.Helper()
 	config, l := newConfig(t, Config{Mailbox: bounds})
-	m := &mailboxTest{Mailbox: &Mailbox{config: &config.Mailbox, observer: l}, t: t, config: config, ledger: l}
+	m := &mailboxTest{Mailbox: &Mailbox{config: config}, t: t, config: config, ledger: l}
 	t.Cleanup(func() {
 		m.shut()
 		m.done()

@@ -20,6 +20,7 @@ import (
 // of an explorer, and whose transport, observer and contexts pause them where
 // no lock is held. So every order of its critical sections is run.
 type modelWriter struct {
+	NopObserver
 	scenario *modelScenario
 	threads  explore.Threads
 	config   Config
@@ -100,9 +101,9 @@ func newModelWriter(s *modelScenario, pool *Pool) *modelWriter {
 	m := &modelWriter{scenario: s, faults: s.faults, blocks: s.blocks, pool: pool}
 	pool.observer = m
 	m.config = Config{Pool: pool, Mailbox: s.mailbox, WriteTimeout: time.Minute, Observer: m}
-	shared := &link{config: &m.config}
-	m.writer = &Writer{link: shared, role: wscore.Server, encoder: wscore.NewEncoder(wscore.Server, &shared.lifecycle, nil), transport: modelTransport{model: m}}
-	m.writer.mailbox.config, m.writer.mailbox.observer = &m.config.Mailbox, m
+	shared := &link{config: &m.config, role: wscore.Server}
+	m.writer = &Writer{link: shared, encoder: wscore.NewEncoder(wscore.Server, &shared.lifecycle, nil), transport: modelTransport{model: m}}
+	m.writer.mailbox.config = &m.config
 	if s.takeover {
 		m.config.Deflate = &wscore.DeflateConfig{Threshold: 1 << 20}
 		m.writer.deflate = &writeDeflate{dictionary: m.newBuffer(modelSmall)}
@@ -135,7 +136,7 @@ func (m *modelWriter) fail(format string, arguments ...any) {
 // newBuffer returns a buffer that will not be used again, so that a second
 // release always shows.
 func (m *modelWriter) newBuffer(size int) *Buffer {
-	b := &Buffer{pool: m.pool, class: unpooled, memory: make([]byte, Headroom+size), end: Headroom + size, opcode: wscore.OpText}
+	b := &Buffer{pool: m.pool, class: uint8(unpooled), memory: make([]byte, Headroom+size), end: Headroom + size, opcode: wscore.OpText}
 	b.references.Store(1)
 	m.pool.inUse[unpooled].Add(1)
 	return b
@@ -463,9 +464,7 @@ func (c *modelContext) Value(any) any               { return nil }
 
 // What an observer is told.
 
-func (m *modelWriter) FrameRead(wscore.Opcode, int) {}
-func (m *modelWriter) BufferReleased(int)           {}
-func (m *modelWriter) BufferAcquired(int)           { m.pauseUnlocked("encodes") }
+func (m *modelWriter) BufferAcquired(int) { m.pauseUnlocked("encodes") }
 
 func (m *modelWriter) FrameWritten(opcode wscore.Opcode, _ int) {
 	m.pauseUnlocked("reports")
@@ -615,16 +614,16 @@ func (m *modelWriter) Check() error {
 		return fmt.Errorf("something waits and nobody is on the way")
 	case (m.rights > 0 || m.flushing) && !box.scheduled:
 		return fmt.Errorf("somebody has the right to write and the mailbox gives it to the next")
-	case box.count >= 2 && (box.count+box.writing > limit.MaxFrames || box.bytes > limit.MaxBytes):
-		return fmt.Errorf("%d messages wait and %d are written, which pin %d bytes", box.count, box.writing, box.bytes)
-	case box.count+box.writing > limit.MaxFrames+1 || len(box.queue) > max(4, limit.MaxFrames):
-		return fmt.Errorf("%d messages wait and %d are written in a ring of %d", box.count, box.writing, len(box.queue))
-	case box.bytes < pinned || box.writing < 0 || !m.flushing && (box.writing > 0 || box.bytes != pinned):
-		return fmt.Errorf("%d messages are written and %d bytes pinned, %d by what waits", box.writing, box.bytes, pinned)
+	case box.count >= 2 && (box.count+int(box.writing) > limit.MaxFrames || box.bytes > limit.MaxBytes):
+		return fmt.Errorf("%d messages wait and %d are written, which pin %d bytes", box.count, int(box.writing), box.bytes)
+	case box.count+int(box.writing) > limit.MaxFrames+1 || len(box.queue) > max(4, limit.MaxFrames):
+		return fmt.Errorf("%d messages wait and %d are written in a ring of %d", box.count, int(box.writing), len(box.queue))
+	case box.bytes < pinned || int(box.writing) < 0 || !m.flushing && (int(box.writing) > 0 || box.bytes != pinned):
+		return fmt.Errorf("%d messages are written and %d bytes pinned, %d by what waits", int(box.writing), box.bytes, pinned)
 	case len(box.pongs) > MaxPongs:
 		return fmt.Errorf("%d pongs wait", len(box.pongs))
-	case m.frames < box.count+box.writing || m.bytes < 0:
-		return fmt.Errorf("the gauges are %d messages and %d bytes, and %d wait", m.frames, m.bytes, box.count+box.writing)
+	case m.frames < box.count+int(box.writing) || m.bytes < 0:
+		return fmt.Errorf("the gauges are %d messages and %d bytes, and %d wait", m.frames, m.bytes, box.count+int(box.writing))
 	case len(line) > 0 && (box.sealed || box.fits(0, 0, line[0].buffer.Cap())):
 		return fmt.Errorf("%q wait for room, and there is some, or they wait in vain", modelIDs(line))
 	case m.closes > 1 || m.left > closes:
@@ -781,7 +780,7 @@ func (m *modelWriter) State(to []byte) []byte {
 		to = strconv.AppendBool(to, flag)
 	}
 	for _, number := range []int{
-		box.bytes, box.writing, box.head, len(box.queue), m.rights, m.faults, m.blocks, m.closes, m.left, m.discards, int(m.pongs), m.frames, m.bytes,
+		box.bytes, int(box.writing), box.head, len(box.queue), m.rights, m.faults, m.blocks, m.closes, m.left, m.discards, int(m.pongs), m.frames, m.bytes,
 		m.written, m.pool.InUse(), int(m.writer.Lifecycle().State()),
 	} {
 		to = strconv.AppendInt(append(to, ','), int64(number), 10)

@@ -1,6 +1,10 @@
 package split
 
-import "github.com/tandem-ws/tandem/wscore"
+import (
+	"time"
+
+	"github.com/tandem-ws/tandem/wscore"
+)
 
 // Observer is told what happens in the halves, for metrics. Its methods are
 // called on the path of every frame from many goroutines at once: they must
@@ -12,6 +16,22 @@ type Observer interface {
 	FrameRead(opcode wscore.Opcode, payload int)
 	// FrameWritten reports a frame that the transport has taken whole.
 	FrameWritten(opcode wscore.Opcode, payload int)
+	// MessageRead reports a whole text or binary message from the peer: its
+	// length in bytes, and that of its compressed form, 0 if there was none.
+	MessageRead(length, compressed int)
+	// MessageWritten reports a message that the transport has taken whole, after
+	// the frame that carried it; its numbers are as those of MessageRead.
+	MessageWritten(length, compressed int)
+	// BatchWritten reports one gathered write that is complete, and how many
+	// frames it had.
+	BatchWritten(frames int)
+	// MailboxWaited reports how long a message waited in a mailbox, from the
+	// sending to the completed write. About one in 16 is timed: the first of
+	// each connection and each 16th after it, and what [Buffer.Stamp] chose.
+	MailboxWaited(wait time.Duration)
+	// MailboxCrowded reports that a mailbox has become more than half full, in
+	// messages or in bytes (1), or that one is at most a quarter full again (-1).
+	MailboxCrowded(change int)
 	// MailboxChanged reports how many frames and payload bytes were added to
 	// mailboxes, or taken from them (negative). A message that took another's
 	// place changes the bytes only.
@@ -72,6 +92,21 @@ func (NopObserver) FrameRead(wscore.Opcode, int) {}
 
 // FrameWritten does nothing.
 func (NopObserver) FrameWritten(wscore.Opcode, int) {}
+
+// MessageRead does nothing.
+func (NopObserver) MessageRead(int, int) {}
+
+// MessageWritten does nothing.
+func (NopObserver) MessageWritten(int, int) {}
+
+// BatchWritten does nothing.
+func (NopObserver) BatchWritten(int) {}
+
+// MailboxWaited does nothing.
+func (NopObserver) MailboxWaited(time.Duration) {}
+
+// MailboxCrowded does nothing.
+func (NopObserver) MailboxCrowded(int) {}
 
 // MailboxChanged does nothing.
 func (NopObserver) MailboxChanged(int, int) {}

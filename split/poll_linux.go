@@ -42,6 +42,16 @@ func NewPoller(loops int) *Poller {
 	return p
 }
 
+// Stats returns what the loops have done since the poller was made.
+func (p *Poller) Stats() PollerStats {
+	stats := PollerStats{OpenLoops: int(p.monitor.open.Load())}
+	for i := range p.loops {
+		stats.Wakes += p.loops[i].wakes.Load()
+		stats.Reads += p.loops[i].reads.Load()
+	}
+	return stats
+}
+
 // String returns "epoll".
 func (p *Poller) String() string { return "epoll" }
 
@@ -245,8 +255,9 @@ func (t *polled) watched(change func()) bool {
 	return true
 }
 
-// ready deals with what epoll reported. It runs on the loop.
-func (t *polled) ready(events uint32) {
+// ready deals with what epoll reported, and reports whether that was bytes to
+// read. It runs on the loop.
+func (t *polled) ready(events uint32) (read bool) {
 	if events&(syscall.EPOLLOUT|syscall.EPOLLERR|syscall.EPOLLHUP) != 0 {
 		t.watched(func() {
 			t.watch(t.interest &^ syscall.EPOLLOUT)
@@ -257,9 +268,11 @@ func (t *polled) ready(events uint32) {
 	case events&^syscall.EPOLLOUT == 0:
 	case t.started && !t.paused && !t.stopped:
 		t.fill()
+		return true
 	default:
 		t.watchReading(false)
 	}
+	return false
 }
 
 // fill reads once and lets the handler deal with it. After a short read whose

@@ -23,6 +23,8 @@ type pollLoop struct {
 	tasks    []*polled // connections with something to do
 	issued   uint32    // generations handed out
 
+	wakes, reads atomic.Uint64 // see PollerStats
+
 	monitor *pollMonitor
 	shift   workShift
 	shed    atomic.Pointer[pollLoop] // where half of the connections are to go
@@ -143,12 +145,17 @@ func (l *pollLoop) loop() {
 			panic(os.NewSyscallError("epoll_wait", err))
 		}
 		l.awake(n > 0)
+		if n > 0 {
+			l.wakes.Add(1)
+		}
 		for i, t := range l.membersOf(events[:max(n, 0)], members[:]) {
 			if t == nil {
 				continue
 			}
 			members[i] = nil
-			t.ready(events[i].Events)
+			if t.ready(events[i].Events) {
+				l.reads.Add(1)
+			}
 			if t.workDue && !l.work(t) {
 				return // epoll reports the rest again, to the loop's successor
 			}

@@ -49,7 +49,7 @@ func (p *Pool) Get(size int) *Buffer {
 	} else {
 		b = &Buffer{memory: make([]byte, Headroom+classSizes[class])}
 	}
-	b.pool, b.class = p, class
+	b.pool, b.class, b.stamp = p, uint8(class), 0
 	b.end, b.prepared, b.compressed, b.opcode = Headroom, false, false, 0
 	b.references.Store(1)
 	p.inUse[class].Add(1)
@@ -66,8 +66,8 @@ func (p *Pool) put(b *Buffer) {
 		}
 	}
 	p.inUse[b.class].Add(-1)
-	p.observer.BufferReleased(classSize(b.class))
-	if b.class != unpooled {
+	p.observer.BufferReleased(classSize(int(b.class)))
+	if int(b.class) != unpooled {
 		p.classes[b.class].Put(b)
 	}
 }

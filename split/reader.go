@@ -192,7 +192,9 @@ func (r *Reader) Next() (Event, error) {
 			return Event{}, err
 		}
 		if event.FrameStart {
-			r.config.Observer.FrameRead(event.Opcode, frameLength(event))
+			length := frameLength(event)
+			r.in.add(1, length)
+			r.config.Observer.FrameRead(event.Opcode, length)
 		}
 		switch event.Kind {
 		case wscore.NeedMore:
@@ -203,6 +205,7 @@ func (r *Reader) Next() (Event, error) {
 				return Event{}, err
 			}
 			if message != nil {
+				r.config.Observer.MessageRead(message.Len(), r.deflate.onTheWire(event))
 				return Event{Kind: Message, Buffer: message}, nil
 			}
 		case wscore.Ping:
@@ -279,8 +282,9 @@ func (r *Reader) take(event wscore.Event) *Buffer {
 
 func (r *Reader) pong(payload []byte) Event {
 	event := Event{Kind: Pong, Payload: payload}
-	if len(payload) == 8 && binary.BigEndian.Uint64(payload) == r.ping.sequence.Load() {
+	if len(payload) == 8 && binary.BigEndian.Uint64(payload) == uint64(r.ping.sequence.Load()) {
 		event.RoundTrip, _ = r.ping.roundTrip()
+		r.ping.note(event.RoundTrip)
 	}
 	return event
 }

@@ -14,7 +14,6 @@ import (
 // on one goroutine at a time.
 type Writer struct {
 	*link
-	role      wscore.Role
 	encoder   wscore.Encoder
 	deflate   *writeDeflate // nil without compression
 	transport Transport
@@ -121,7 +120,7 @@ func (w *Writer) Ping() (wake bool) {
 	sequence := w.ping.sequence.Add(1)
 	w.ping.began.Store(0)
 	w.ping.sent.Store(0)
-	binary.BigEndian.PutUint64(payload[:], sequence)
+	binary.BigEndian.PutUint64(payload[:], uint64(sequence))
 	return w.mailbox.pushPing(payload[:])
 }
 
