@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return complain(stderr, err)
 	}
 	logger := newLogger(stderr, o.logLevel)
+	logActors(logger)
 	defer func() { _ = logger.Sync() }() // a terminal cannot be synced
 	return serve(ctx, public, admin, logger)
 }
