@@ -13,8 +13,8 @@ type Observer interface {
 	// ServerStarted reports a server that was made with this observer: how many
 	// connections it may have, and what wakes its readers.
 	ServerStarted(maxConnections int, readiness split.Readiness)
-	// HandshakeDone reports how long a request took to become a connection, the
-	// session producer included.
+	// HandshakeDone reports how long a request, once read, took to become a
+	// connection: mostly the session producer's time.
 	HandshakeDone(took time.Duration)
 	// ConnectionOpened reports a connection whose handshake is done, and which
 	// readiness has it: "epoll" or "parked" of those in package split.

@@ -63,16 +63,12 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 // lives on. A request that is refused is answered with the status that says
 // why.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
-	err := s.serve(w, r)
-	if err == nil {
-		s.config.Observer.HandshakeDone(time.Since(began))
-		return
-	}
-	s.refused(err)
-	var transport *split.TransportError
-	if !errors.As(err, &transport) { // otherwise nobody is there to be answered
-		split.Refuse(w, err)
+	if err := s.serve(w, r); err != nil {
+		s.refused(err)
+		var transport *split.TransportError
+		if !errors.As(err, &transport) { // otherwise nobody is there to be answered
+			split.Refuse(w, err)
+		}
 	}
 }
 
@@ -119,6 +115,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 // open makes a connection of a correct request, if there is a place for it: it
 // makes the session and lets attach do the rest.
 func (s *Server) open(h *Handshake, attach func(Receiver) error) error {
+	began := time.Now()
 	if err := s.host.admit(s.config.MaxConnections); err != nil {
 		return err
 	}
@@ -139,7 +136,9 @@ func (s *Server) open(h *Handshake, attach func(Receiver) error) error {
 		h.from = from
 		err = attach(receiver)
 	}
-	opened = err == nil
+	if opened = err == nil; opened {
+		s.config.Observer.HandshakeDone(time.Since(began))
+	}
 	return err
 }
 
