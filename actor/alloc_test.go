@@ -77,7 +77,7 @@ func allocations(runs int, run func()) float64 {
 	return float64(after.Mallocs-before.Mallocs) / float64(runs)
 }
 
-var readinesses = map[string]split.Readiness{"default": split.NewReadiness(), "parked": split.Parked{}}
+var readinesses = map[string]split.Readiness{"default": split.NewReadiness(), "parked": split.NewParked()}
 
 // exchange sends the frames and reads as many bytes as the answers have.
 func exchange(t *testing.T, conn net.Conn, frames, answers []byte) {

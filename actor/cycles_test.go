@@ -30,7 +30,7 @@ func TestConnectionsThatComeAndGoLeaveNothingBehind(t *testing.T) {
 		cycles, err = strconv.Atoi(text)
 		must(t, err)
 	}
-	for _, readiness := range []split.Readiness{split.NewReadiness(), split.Parked{}} {
+	for _, readiness := range []split.Readiness{split.NewReadiness(), split.NewParked()} {
 		t.Run(readiness.String(), func(t *testing.T) { runCycles(t, readiness, cycles/2) })
 	}
 }

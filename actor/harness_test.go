@@ -163,7 +163,7 @@ func serveBy(t *testing.T, newSession actor.NewSession, config actor.ServerConfi
 	h := &harness{engine: engine, observer: newRecorder()}
 	config.Observer = h.observer
 	if os.Getenv("TANDEM_READINESS") == "parked" {
-		config.Readiness = split.Parked{} // the same tests, the other kind
+		config.Readiness = split.NewParked() // the same tests, the other kind
 	}
 	if h.Server, err = actor.NewServer(engine, newSession, config); err != nil {
 		t.Fatal(err)

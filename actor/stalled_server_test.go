@@ -137,7 +137,7 @@ func runStalledServer(encoded string) error {
 		},
 	}
 	if os.Getenv("TANDEM_READINESS") == "parked" {
-		config.Readiness = split.Parked{}
+		config.Readiness = split.NewParked()
 	}
 	if s.Server, err = actor.NewServer(engine, s.session, config); err != nil {
 		return err

@@ -10,6 +10,15 @@ import (
 // maxVectors is how many buffers one writev takes.
 const maxVectors = 64
 
+// writeOnce writes the buffers to a non-blocking socket once. A single one takes
+// a shorter way.
+func writeOnce(descriptor int, buffers net.Buffers) (int, error) {
+	if len(buffers) == 1 && len(buffers[0]) > 0 {
+		return socketWrite(descriptor, buffers[0])
+	}
+	return descriptorWrite(descriptor, buffers)
+}
+
 // descriptorWrite writes the buffers to a descriptor once, without blocking.
 func descriptorWrite(descriptor int, buffers net.Buffers) (int, error) {
 	var vectors [maxVectors]syscall.Iovec

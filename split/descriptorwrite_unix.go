@@ -30,3 +30,10 @@ func descriptorWrite(descriptor int, buffers net.Buffers) (int, error) {
 	}
 	return 0, nil
 }
+
+// writeOnce is descriptorWrite.
+func writeOnce(descriptor int, buffers net.Buffers) (int, error) {
+	return descriptorWrite(descriptor, buffers)
+}
+
+func socketRead(descriptor int, p []byte) (int, error) { return descriptorRead(descriptor, p) }

@@ -190,18 +190,3 @@ var passingErrors = []syscall.Errno{
 	syscall.EINTR, syscall.ECONNABORTED, syscall.EPERM, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT,
 	syscall.EHOSTDOWN, syscall.ENONET, syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH,
 }
-
-// duplicate returns a descriptor of the same socket that Go's poller does not
-// watch.
-func duplicate(raw syscall.RawConn) (descriptor int, err error) {
-	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		var result uintptr
-		result, _, errno = syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0)
-		descriptor = int(result)
-	})
-	if err == nil && errno != 0 {
-		err = os.NewSyscallError("fcntl", errno)
-	}
-	return descriptor, err
-}

@@ -1,7 +1,6 @@
 package split
 
 import (
-	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -10,137 +9,126 @@ import (
 // Parked is the readiness for any net.Conn on any system: each connection has
 // a goroutine that waits, without holding a buffer, for the first byte of the
 // next frame.
-type Parked struct{}
+//
+// With [NewParked] the work of a [Worker] runs on that goroutine too; work
+// that does not return soon loses the reading to another goroutine. The zero
+// value starts a goroutine for each piece of work, which costs more.
+type Parked struct{ watch *parkWatch }
+
+// NewParked returns a Parked that runs work where it reads. Share one between
+// connections.
+func NewParked() Parked { return Parked{watch: &parkWatch{}} }
 
 // String returns "parked".
 func (Parked) String() string { return "parked" }
 
-// Attach takes over the connection.
-func (Parked) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
-	t := &parkedTransport{conn: conn, handler: handler, timed: true}
-	t.wait = newWaiter(t)
+// Attach takes over the connection. The descriptor of a plain TCP or Unix
+// connection is duplicated and the connection closed, since a file takes less
+// memory than what package net holds of a connection.
+func (p Parked) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
+	begin := parkedBegin{watch: p.watch, handler: handler}
 	if len(early) > 0 {
-		t.early = &bytesSource{rest: early}
+		begin.early = &bytesSource{rest: early}
 	}
-	return t, nil
+	return newParked(begin, conn)
 }
 
-// waiter waits until the stream has bytes and gives them to the handler. It
-// makes nothing new for each wait.
-type waiter interface {
+// parkedStream is the stream of a parked connection.
+type parkedStream interface {
+	Transport
+	parked() *parkedTransport
+	// fill waits until the stream has bytes and gives them to the handler. It
+	// makes nothing new for each wait.
 	fill(unfinished bool) error
 }
 
-// tryWriter is a waiter on a stream that can be written to without waiting.
-type tryWriter interface {
-	tryWrite(buffers *net.Buffers) (int64, error)
-}
-
-// parkedTransport is small: what only some connections need is made when they
-// do.
-type parkedTransport struct {
-	conn    net.Conn
+// parkedBegin is what a parked connection begins with.
+type parkedBegin struct {
+	watch   *parkWatch // nil if work gets goroutines of its own
 	handler Handler
-	wait    waiter
-	early   *bytesSource                  // nil for none
+	early   *bytesSource // what came with the handshake; nil for none
+}
+
+// parkedTransport is what the streams have in common. It is small: what only
+// some connections need is made when they do.
+type parkedTransport struct {
+	parkedBegin
 	resumed atomic.Pointer[chan struct{}] // made by the first pause or Resume
-	heard   int64                         // when Drain was last called; 0 for never
+	heard   uint32                        // when Drain was last called, in milliseconds; 0 for never
 	closed  atomic.Bool
-	remote  net.Addr // of the peer, where the connection does not know it
-	timed   bool     // a write deadline may be set, also by who had the stream before; for who writes
 }
 
-func (t *parkedTransport) Start() { go t.start() }
+func (t *parkedTransport) parked() *parkedTransport { return t }
 
-// start is called on a goroutine of its own.
-func (t *parkedTransport) start() {
-	verdict := Park
-	if t.early != nil {
-		verdict = t.drainEarly()
-	}
-	t.run(verdict)
-}
+// String returns "parked".
+func (t *parkedTransport) String() string { return Parked{}.String() }
 
-// seldom is how long a connection is silent before it counts as one that
-// mostly waits.
-const seldom = int64(time.Second)
+// seldom is for how many milliseconds a connection is silent before it counts
+// as one that mostly waits.
+const seldom = 1000
 
-func (t *parkedTransport) run(verdict Verdict) {
-	for {
-		if verdict == Pause {
-			verdict = t.pause()
-		}
-		if verdict == Stop {
-			return
-		}
-		err := t.wait.fill(verdict == ReadMore)
+// runParked reads from a stream until that ends or another goroutine does.
+func runParked(s parkedStream, verdict Verdict) {
+	t := s.parked()
+	for verdict != Stop {
+		err := t.next(s, verdict)
 		if err == ErrWouldBlock {
 			continue // a read of zero bytes
 		}
-		verdict = t.drain(err)
-		if err != nil && verdict != Pause {
+		following, workDue := t.handler.Drain(err).Split()
+		if err != nil && (following != Pause || verdict == Pause) {
+			following = Stop
+		}
+		verdict = following
+		if workDue && !t.work(s, verdict) {
 			return
 		}
 		if silence := t.hear(); verdict == Park && silence >= seldom {
-			go t.run(Park) // Go never makes a stack that has grown small again, and others wait on 2 KiB
+			go runParked(s, Park) // Go never makes a stack that has grown small again, and others wait on 2 KiB
 			return
 		}
 	}
 }
 
-// hear notes that something came, and returns how long nothing had before.
-func (t *parkedTransport) hear() (silence int64) {
+// next brings what the handler wants next, or how the stream ended.
+func (t *parkedTransport) next(s parkedStream, verdict Verdict) error {
+	switch {
+	case verdict == Pause:
+		return t.pause()
+	case t.early != nil:
+		return t.fillEarly()
+	}
+	return s.fill(verdict == ReadMore)
+}
+
+// hear notes that something came, and returns for how many milliseconds
+// nothing had before.
+func (t *parkedTransport) hear() (silence uint32) {
 	before := t.heard
-	t.heard = now()
+	t.heard = max(1, uint32(now()/int64(time.Millisecond)))
 	if before == 0 {
 		return seldom
 	}
 	return t.heard - before
 }
 
-// drain lets the handler deal with what came, and starts its work.
-func (t *parkedTransport) drain(err error) Verdict {
-	verdict, workDue := t.handler.Drain(err).Split()
-	if workDue {
-		if worker, ok := t.handler.(Worker); ok {
-			spawn(worker)
-		}
+// pause waits until the handler is resumed. What was read and not delivered is
+// its first concern then, unless the stream was closed.
+func (t *parkedTransport) pause() error {
+	<-t.resumption()
+	if t.closed.Load() {
+		return net.ErrClosed
 	}
-	return verdict
+	return nil
 }
 
-// pause waits until the handler, resumed, wants something else. What was read
-// and not delivered is its first concern then, unless the stream was closed.
-func (t *parkedTransport) pause() Verdict {
-	for {
-		<-t.resumption()
-		if t.closed.Load() {
-			t.drain(net.ErrClosed)
-			return Stop
-		}
-		if verdict := t.drain(nil); verdict != Pause {
-			return verdict
-		}
+// fillEarly hands over bytes that came with the handshake.
+func (t *parkedTransport) fillEarly() error {
+	err := t.handler.Fill(t.early)
+	if len(t.early.rest) == 0 {
+		t.early = nil
 	}
-}
-
-// drainEarly hands over the bytes that came with the handshake.
-func (t *parkedTransport) drainEarly() Verdict {
-	source := t.early
-	t.early = nil
-	for {
-		err := t.handler.Fill(source)
-		if err == ErrWouldBlock {
-			return Park
-		}
-		verdict := t.drain(err)
-		if verdict == Pause {
-			verdict = t.pause()
-		}
-		if verdict == Stop || len(source.rest) == 0 {
-			return verdict
-		}
-	}
+	return err
 }
 
 // bytesSource reads from memory and then has nothing more at the moment.
@@ -155,6 +143,7 @@ func (s *bytesSource) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Resume ends a pause.
 func (t *parkedTransport) Resume() {
 	select {
 	case t.resumption() <- struct{}{}:
@@ -175,95 +164,11 @@ func (t *parkedTransport) resumption() chan struct{} {
 	return *t.resumed.Load()
 }
 
-func (t *parkedTransport) Write(buffers *net.Buffers, timeout time.Duration) (int64, error) {
-	t.timed = true
-	if err := t.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-		return 0, err
-	}
-	return buffers.WriteTo(t.conn)
-}
-
-func (t *parkedTransport) TryWrite(buffers *net.Buffers) (int64, error) {
-	w, ok := t.wait.(tryWriter)
-	if !ok {
-		return 0, ErrWouldBlock
-	}
-	if t.timed { // one that has passed would fail the attempt
-		if err := t.conn.SetWriteDeadline(time.Time{}); err != nil {
-			return 0, err
-		}
-		t.timed = false
-	}
-	return w.tryWrite(buffers)
-}
-
-func (t *parkedTransport) CloseWrite() error {
-	if half, ok := t.conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
-func (t *parkedTransport) Close() error {
+// close reports whether it is the first call, and ends a pause then.
+func (t *parkedTransport) close() bool {
 	if t.closed.Swap(true) {
-		return nil
+		return false
 	}
 	t.Resume()
-	return t.conn.Close()
-}
-
-func (t *parkedTransport) RemoteAddr() net.Addr {
-	if t.remote != nil {
-		return t.remote
-	}
-	return t.conn.RemoteAddr()
-}
-
-// SetRemoteAddr says what the peer's address is. It is called before Start.
-func (t *parkedTransport) SetRemoteAddr(remote net.Addr) { t.remote = remote }
-
-// byteWaiter waits in a read of one byte, which works for TLS and every other
-// stream. Between frames that byte is always the first of a header, so reading
-// on for the rest never waits for a message that is already whole.
-type byteWaiter struct {
-	conn    net.Conn
-	handler Handler
-	first   afterByte
-}
-
-func newByteWaiter(t *parkedTransport) *byteWaiter {
-	return &byteWaiter{conn: t.conn, handler: t.handler, first: afterByte{conn: t.conn}}
-}
-
-func (w *byteWaiter) fill(unfinished bool) error {
-	if unfinished {
-		return w.handler.Fill(w.conn)
-	}
-	for {
-		n, err := w.conn.Read(w.first.byte[:])
-		if n == 1 {
-			return w.handler.Fill(&w.first)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// afterByte reads the byte that was waited for and what follows it.
-type afterByte struct {
-	conn net.Conn
-	byte [1]byte
-}
-
-func (s *afterByte) Read(p []byte) (int, error) {
-	p[0] = s.byte[0]
-	if len(p) == 1 {
-		return 1, nil
-	}
-	n, err := s.conn.Read(p[1:])
-	if err == io.EOF {
-		err = nil // the next read meets it again
-	}
-	return n + 1, err
+	return true
 }

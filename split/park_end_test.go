@@ -128,7 +128,7 @@ func TestStopReadsNothingMore(t *testing.T) {
 				must(t, rawpeer.New(client, rawpeer.Client).WriteRaw([]byte(wire)))
 			}
 			h.finds("enough")
-			if _, parked := h.Transport.(*parkedTransport); parked {
+			if _, parked := h.Transport.(parkedStream); parked {
 				goleak.VerifyNone(t) // though the stream is open
 			}
 			_ = h.Close()

@@ -186,6 +186,7 @@ func TestHandlerWithOneByteOfMemoryMissesNone(t *testing.T) {
 		h := &byByte{got: make(chan byte, 100), ended: make(chan error, 1)}
 		transport, err := Parked{}.Attach(server, []byte("early "), h)
 		must(t, err)
+		defer transport.Close()
 		transport.Start()
 		_, err = client.Write([]byte("bytes"))
 		must(t, err)
@@ -262,6 +263,7 @@ func TestParkedTransportKnowsItsPeer(t *testing.T) {
 	onEveryStream(t, func(t *testing.T, server, _ net.Conn) {
 		h := park(t, server, "", nil)
 		equal(t, "address", h.RemoteAddr().String(), server.RemoteAddr().String())
+		equal(t, "network", h.RemoteAddr().Network(), server.RemoteAddr().Network())
 		_ = h.Close()
 	})
 	equal(t, "name", Parked{}.String(), "parked")

@@ -2,5 +2,9 @@
 
 package split
 
-// newWaiter waits in a one-byte read.
-func newWaiter(t *parkedTransport) waiter { return newByteWaiter(t) }
+import "net"
+
+// newParked waits in a one-byte read.
+func newParked(begin parkedBegin, conn net.Conn) (Transport, error) {
+	return newParkedConn(begin, conn), nil
+}

@@ -23,13 +23,18 @@ func TestWaiterFitsTheStream(t *testing.T) {
 		case *net.TCPConn, *net.UnixConn:
 			plain = true
 		}
-		_, onDescriptor := newWaiter(&parkedTransport{conn: server}).(*descriptorWaiter)
-		equal(t, "waits on its descriptor", onDescriptor, plain)
-		_, onDescriptor = newWaiter(&parkedTransport{conn: watch(server)}).(*descriptorWaiter)
+		wrapped, err := newParked(parkedBegin{}, watch(server))
+		must(t, err)
+		_, onDescriptor := wrapped.(*parkedSocket)
 		equal(t, "waits on its descriptor though wrapped", onDescriptor, false)
+		transport, err := newParked(parkedBegin{}, server)
+		must(t, err)
+		defer transport.Close()
+		_, onDescriptor = transport.(*parkedSocket)
+		equal(t, "waits on its descriptor", onDescriptor, plain)
 	})
-	_, onDescriptor := newWaiter(&parkedTransport{conn: &net.TCPConn{}}).(*descriptorWaiter)
-	equal(t, "waits on a descriptor that it has not", onDescriptor, false)
+	_, err := newParked(parkedBegin{}, &net.TCPConn{})
+	equal(t, "waits on a descriptor that it has not", err == nil, false)
 }
 
 func TestNoBufferIsHeldWhileParkedOnADescriptor(t *testing.T) {

@@ -29,6 +29,7 @@ type Poller struct {
 	loops   []pollLoop
 	next    atomic.Uint32
 	monitor pollMonitor
+	parked  Parked
 }
 
 // NewPoller returns a poller with at most that many loops; 0 means one per
@@ -37,7 +38,7 @@ func NewPoller(loops int) *Poller {
 	if loops < 1 {
 		loops = runtime.GOMAXPROCS(0)
 	}
-	p := &Poller{loops: make([]pollLoop, loops)}
+	p := &Poller{loops: make([]pollLoop, loops), parked: NewParked()}
 	p.monitor.init(p.loops)
 	return p
 }
@@ -60,7 +61,7 @@ func (p *Poller) String() string { return "epoll" }
 func (p *Poller) Attach(conn net.Conn, early []byte, handler Handler) (Transport, error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return Parked{}.Attach(conn, early, handler)
+		return p.parked.Attach(conn, early, handler)
 	}
 	remote := tcp.RemoteAddr()
 	descriptor, err := detach(tcp)
@@ -76,23 +77,6 @@ func (p *Poller) Attach(conn net.Conn, early []byte, handler Handler) (Transport
 		return nil, err
 	}
 	return t, nil
-}
-
-// detach returns a descriptor of the connection that Go's poller does not
-// watch, and closes Go's own.
-func detach(conn *net.TCPConn) (descriptor int, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	if descriptor, err = duplicate(raw); err != nil {
-		return -1, err
-	}
-	if err := conn.Close(); err != nil {
-		_ = syscall.Close(descriptor)
-		return -1, err
-	}
-	return descriptor, nil
 }
 
 // polled is a connection that a poller watches.

@@ -213,7 +213,7 @@ func TestWhatIsNoPlainTCPIsParked(t *testing.T) {
 	h := park(t, server, "", nil)
 	transport, err := NewPoller(1).Attach(server, nil, h)
 	must(t, err)
-	if _, ok := transport.(*parkedTransport); !ok {
+	if _, ok := transport.(parkedStream); !ok {
 		t.Errorf("TLS is attached as %T", transport)
 	}
 	_ = transport.Close()

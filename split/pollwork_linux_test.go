@@ -2,70 +2,11 @@ package split
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// laborer is a handler whose work a test decides on: each byte that arrives
-// is one piece of it.
-type laborer struct {
-	work func(b byte, watched bool)
-	late chan byte
-
-	pending chan byte
-	now     atomic.Int32 // the byte that is worked at
-	ended   chan struct{}
-}
-
-func (l *laborer) Fill(source io.Reader) error {
-	var b [1]byte
-	n, err := source.Read(b[:])
-	if n == 1 {
-		l.pending <- b[0]
-		return nil
-	}
-	return err
-}
-
-func (l *laborer) Drain(err error) Verdict {
-	if err != nil {
-		close(l.ended)
-		return Stop
-	}
-	return Park | WorkDue
-}
-
-func (l *laborer) Work(watched bool) {
-	b := <-l.pending
-	l.now.Store(int32(b))
-	l.work(b, watched)
-}
-
-func (l *laborer) Late() { l.late <- byte(l.now.Load()) }
-
-func hire(t *testing.T, p *Poller, work func(b byte, watched bool)) (*laborer, net.Conn) {
-	t.Helper()
-	l := &laborer{work: work, late: make(chan byte, 64), pending: make(chan byte, 64), ended: make(chan struct{})}
-	server, client := loopback(t, "tcp", "127.0.0.1:0")
-	transport, err := p.Attach(server, nil, l)
-	must(t, err)
-	transport.Start()
-	t.Cleanup(func() {
-		_, _ = client.Close(), transport.Close()
-		receive(t, "the end", l.ended)
-	})
-	return l, client
-}
-
-func say(t *testing.T, conn net.Conn, what string) {
-	t.Helper()
-	_, err := io.WriteString(conn, what)
-	must(t, err)
-}
 
 // One loop serves both: the work that does not return loses it.
 func TestWorkThatDoesNotReturnHoldsUpNobody(t *testing.T) {

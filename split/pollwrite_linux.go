@@ -53,10 +53,7 @@ func (t *polled) writev(buffers net.Buffers) (int, error) {
 		return 0, net.ErrClosed
 	}
 	defer t.release()
-	if len(buffers) == 1 && len(buffers[0]) > 0 {
-		return socketWrite(t.descriptor, buffers[0])
-	}
-	return descriptorWrite(t.descriptor, buffers)
+	return writeOnce(t.descriptor, buffers)
 }
 
 // awaitWritable waits until the descriptor takes bytes again.

@@ -99,6 +99,3 @@ type Transport interface {
 	// RemoteAddr returns the address of the peer as the stream knows it.
 	RemoteAddr() net.Addr
 }
-
-// String returns "parked".
-func (t *parkedTransport) String() string { return Parked{}.String() }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -16,8 +17,11 @@ func tried(server net.Conn) bool {
 	if _, polled := server.(interface{ polledStream() }); polled {
 		return true
 	}
-	_, plain := newWaiter(&parkedTransport{conn: server}).(tryWriter)
-	return plain
+	switch server.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return runtime.GOOS != "windows"
+	}
+	return false
 }
 
 func TestTryWriteTakesWhatTheStreamTakesAndWriteGoesOn(t *testing.T) {

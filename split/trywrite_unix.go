@@ -8,13 +8,14 @@ import (
 	"syscall"
 )
 
-// attempt writes to a connection of Go's own poller without waiting for it. It
-// is lent for the time of the write.
+// attempt writes to a descriptor of Go's own poller. It is lent for the time of
+// the write.
 type attempt struct {
-	once    func(descriptor uintptr) bool // try
-	buffers *net.Buffers
-	written int64
-	result  error
+	once       func(descriptor uintptr) bool // try
+	buffers    *net.Buffers
+	written    int64
+	result     error
+	persistent bool // it waits where the descriptor takes no more
 }
 
 var attempts = sync.Pool{New: func() any {
@@ -23,9 +24,9 @@ var attempts = sync.Pool{New: func() any {
 	return a
 }}
 
-func tryWrite(raw syscall.RawConn, buffers *net.Buffers) (int64, error) {
+func attemptWrite(raw syscall.RawConn, buffers *net.Buffers, persistent bool) (int64, error) {
 	a := attempts.Get().(*attempt)
-	a.buffers, a.written, a.result = buffers, 0, nil
+	a.buffers, a.written, a.result, a.persistent = buffers, 0, nil, persistent
 	err := raw.Write(a.once)
 	written, result := a.written, a.result
 	a.buffers, a.result = nil, nil
@@ -36,14 +37,17 @@ func tryWrite(raw syscall.RawConn, buffers *net.Buffers) (int64, error) {
 	return written, result
 }
 
-// try writes until the descriptor takes no more. It never asks to be called
-// again, which is what would wait.
+// try writes until the descriptor takes no more. Asking to be called again is
+// what waits.
 func (a *attempt) try(descriptor uintptr) bool {
-	for len(*a.buffers) > 0 && a.result == nil {
+	for len(*a.buffers) > 0 {
 		var n int
-		n, a.result = descriptorWrite(int(descriptor), *a.buffers)
+		n, a.result = writeOnce(int(descriptor), *a.buffers)
 		a.written += int64(n)
 		consume(a.buffers, n)
+		if a.result != nil {
+			return a.result != ErrWouldBlock || !a.persistent
+		}
 	}
 	return true
 }

@@ -142,7 +142,7 @@ func (s settings) compression() *wscore.DeflateConfig {
 // wake is the readiness that -readiness names.
 func (s settings) wake() split.Readiness {
 	if s.readiness == "park" {
-		return split.Parked{}
+		return split.NewParked()
 	}
 	return split.NewReadiness()
 }
