@@ -43,6 +43,8 @@ func connections() Row {
 			Help: "origin: a page on a host that is not allowed. upgrade, connection: a proxy that does not pass WebSocket on. connection_limit: add pods. panic: see the log."},
 		{Title: "Handshake duration", Kind: Lines, Unit: "s", Show: quantiles("handshake_duration_seconds", "", 0.5, 0.99),
 			Help: "Mostly the service's own session producer: who it asks about the user is slow."},
+		{Title: "Accepts that failed", Kind: Lines, Unit: "cps", Show: one(rate("accept_failures_total", "pod, instance", "{{pod}} {{instance}}")),
+			Help: "The limit on open files is too low for the load, or memory is short."},
 		{Title: "Failed dials", Kind: Lines, Unit: "cps", Show: one(rate("dials_failed_total", "reason", "{{reason}}")),
 			Help: "Of dialers in these processes. connect, tls, proxy: the way there. status, answer: the server or a proxy that answers for it."},
 	}}
