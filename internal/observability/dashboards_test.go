@@ -11,7 +11,7 @@ import (
 // shown is a panel as Grafana would read it.
 type shown struct {
 	dashboard, title string
-	exprs            []string
+	exprs, legends   []string // of each query
 }
 
 // readDashboards reads the panels from the files that are deployed, not from
@@ -34,7 +34,7 @@ func readDashboards(t *testing.T) (panels []shown) {
 			}
 			Panels []struct {
 				Type, Title string
-				Targets     []struct{ Expr string }
+				Targets     []struct{ Expr, LegendFormat string }
 			}
 		}
 		if err := json.Unmarshal(data, &dashboard); err != nil {
@@ -46,7 +46,7 @@ func readDashboards(t *testing.T) (panels []shown) {
 			}
 			p := shown{dashboard: dashboard.Title, title: panel.Title}
 			for _, one := range panel.Targets {
-				p.exprs = append(p.exprs, one.Expr)
+				p.exprs, p.legends = append(p.exprs, one.Expr), append(p.legends, one.LegendFormat)
 			}
 			panels = append(panels, p)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,9 +22,13 @@ func savePicture(t *testing.T, p *promServer) {
 	if path == "" {
 		return
 	}
+	type series struct {
+		Legend string
+		Values [][2]any // seconds and value
+	}
 	type picture struct {
 		Title  string
-		Series []sample
+		Series []series
 	}
 	var pictures []picture
 	end := time.Now()
@@ -33,13 +38,20 @@ func savePicture(t *testing.T, p *promServer) {
 				continue
 			}
 			one := picture{Title: title}
-			for _, expr := range fill(panel.exprs, ".*") {
+			for i, expr := range fill(panel.exprs, ".*") {
 				var result struct{ Result []sample }
 				p.ask("query_range", url.Values{
 					"query": {expr}, "step": {"0.5"},
 					"start": {end.Add(-90 * time.Second).Format(time.RFC3339)}, "end": {end.Format(time.RFC3339)},
 				}, &result)
-				one.Series = append(one.Series, result.Result...)
+				for _, s := range result.Result {
+					legend := panel.legends[i]
+					s.Metric["instance"] = "" // a port that tells nobody anything
+					for name, value := range s.Metric {
+						legend = strings.ReplaceAll(legend, "{{"+name+"}}", value)
+					}
+					one.Series = append(one.Series, series{strings.TrimSpace(legend), s.Values})
+				}
 			}
 			pictures = append(pictures, one)
 		}

@@ -40,6 +40,7 @@ type trouble struct {
 	main     string // a server's address: pings each 100 ms, compression, topics
 	dropping string // one whose mailbox drops what is new
 	strict   string // one that closes slow consumers
+	limited  string // one that takes 10 messages a second
 	topic    actor.Topic
 	broker   *brokenBroker
 	hub      *actor.Hub // which the main server's sessions subscribe at
@@ -70,6 +71,7 @@ func newTrouble(t *testing.T) *trouble {
 	small := split.MailboxConfig{MaxFrames: 64, MaxBytes: 256 << 10}
 	tr.main = tr.serve(actor.ConnConfig{PingInterval: 100 * time.Millisecond, PingMisses: 1, Deflate: &wscore.DeflateConfig{}})
 	tr.strict = tr.serve(actor.ConnConfig{PingInterval: time.Hour, Mailbox: small})
+	tr.limited = tr.serve(actor.ConnConfig{PingInterval: time.Hour, InboundRate: actor.RateConfig{Messages: 10}})
 	small.Policy = split.DropNewest
 	tr.dropping = tr.serve(actor.ConnConfig{PingInterval: time.Hour, Mailbox: small})
 	return tr
@@ -320,8 +322,9 @@ var conditions = map[string]func(*trouble) (stop func()){
 		return func() { _ = peer.Shut() }
 	},
 	"panic": func(tr *trouble) func() { return tr.tell(tr.main, true, "panic", "nobody hears this") },
-	// No server has such a limit yet.
-	"rate limit": func(tr *trouble) func() { tr.collector.RateExceeded("messages"); return nothing },
+	"rate limit": func(tr *trouble) func() {
+		return tr.tell(tr.limited, true, strings.Split(strings.Repeat("too much ", 50), " ")[:100]...)
+	},
 	"misaddressed": func(tr *trouble) func() {
 		return tr.tell(tr.main, true, "misaddress", "misaddress")
 	},
