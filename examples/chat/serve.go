@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,12 +39,11 @@ var mailbox = split.MailboxConfig{MaxFrames: 1024, MaxBytes: 2 << 20}
 
 // chat is the running program.
 type chat struct {
-	logger   *zap.Logger
-	rooms    *rooms
-	sockets  *actor.Server
-	public   *http.Server
-	admin    *http.Server
-	draining atomic.Bool
+	logger  *zap.Logger
+	rooms   *rooms
+	sockets *actor.Server
+	public  *http.Server
+	admin   *http.Server
 }
 
 func newChat(logger *zap.Logger) (*chat, error) {
@@ -76,7 +74,7 @@ func newChat(logger *zap.Logger) (*chat, error) {
 	routes.Handle("/", files)
 	routes.Handle("/ws", c.sockets)
 	c.public = c.newServer(routes, writeTimeout)
-	c.admin = c.newServer(newAdmin(registry, &c.draining), adminWriteTimeout)
+	c.admin = c.newServer(newAdmin(registry, c.sockets.ServeReady), adminWriteTimeout)
 	return c, nil
 }
 
@@ -119,14 +117,11 @@ func serve(ctx context.Context, public, admin net.Listener, logger *zap.Logger) 
 // ends the rooms. Admin stays until last, so that the draining can be seen.
 func (c *chat) drain() {
 	began := time.Now()
-	c.draining.Store(true)
 	c.logger.Info("closing the chat", zap.Int("connections", c.sockets.Len()), zap.Int("rooms", c.rooms.len()))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	var requests sync.WaitGroup
-	requests.Go(func() { c.shut(c.public) })
 	err := errors.Join(c.sockets.Shutdown(ctx), c.rooms.wait(ctx))
-	requests.Wait()
+	c.shut(c.public) // up to here it has answered late handshakes with 503
 	if err != nil {
 		c.logger.Warn("the chat closed late: some connections were cut", zap.Error(err))
 	}
