@@ -1,5 +1,7 @@
 package actor
 
+import "errors"
+
 // Broker carries payloads between the nodes of a service, for a [Hub]. What it
 // must promise is little, so that NATS and the like fit; what it loses must
 // not go unnoticed, which is what [BrokerHandler.Missed] is for. All methods
@@ -12,7 +14,8 @@ type Broker interface {
 	// node; whether also to those of this node does not matter. What one
 	// goroutine publishes to a subject must arrive in its order. The payload is
 	// the caller's again when Publish returns. It must not wait for the network:
-	// it queues within a bound, or returns an error, and then nobody may get it.
+	// it queues within a bound, or returns an error such as [ErrBrokerFull], and
+	// then nobody may get it.
 	Publish(subject string, payload []byte) error
 	// Subscribe gives the handler what is published to the subject from now on:
 	// also what others publish once they know that Subscribe has returned. It
@@ -43,3 +46,6 @@ type BrokerState struct {
 	// Err is the error behind the loss, or nil.
 	Err error
 }
+
+// ErrBrokerFull is returned by a broker that cannot queue what is published.
+var ErrBrokerFull = errors.New("broker: too much is waiting to be published")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/actor/actortest"
 )
 
 // keeper is a handler that keeps what it is given; nil stands for Missed.
@@ -152,3 +153,8 @@ type canceller struct{ f func() }
 
 func (c *canceller) Deliver([]byte) { c.f() }
 func (c *canceller) Missed()        {}
+
+func TestLocalBrokerKeepsTheContract(t *testing.T) {
+	b := &actor.LocalBroker{}
+	actortest.Broker(t, func() actor.Broker { return b })
+}
