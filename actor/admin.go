@@ -45,16 +45,16 @@ type ConnInfo struct {
 // after the end.
 func (c *Conn) Info() ConnInfo {
 	info := ConnInfo{
-		ID: c.id, RemoteAddr: c.RemoteAddr().String(), Subprotocol: c.subprotocol, Readiness: c.readiness(),
+		ID: c.ID(), RemoteAddr: c.RemoteAddr().String(), Subprotocol: c.subprotocol, Readiness: c.readiness(),
 		Opened: epoch.Add(c.opened), Paused: c.reader.credits.paused.Load(),
 		RoundTrip: time.Duration(c.roundTrip.Load()) * time.Microsecond,
 	}
 	c.mu.Lock()
-	info.State, info.Topics = c.phase.String(), len(c.topics)
+	info.State, info.Topics = c.phase.String(), c.topics.length()
 	c.mu.Unlock()
 	info.QueuedFrames, info.QueuedBytes = c.writer.half.Depth()
 	c.session.mu.Lock()
-	info.Waiting = int(c.session.count)
+	info.Waiting = c.session.queue.length()
 	c.session.mu.Unlock()
 	return info
 }

@@ -109,7 +109,7 @@ func (c *Conn) violated(err error) {
 			request.cause = CauseLimit
 		}
 	}
-	c.host.config.Logger.Debug("websocket rule broken by peer", zap.String("connection", c.id), zap.Error(err))
+	c.host.config.Logger.Debug("websocket rule broken by peer", zap.String("connection", c.ID()), zap.Error(err))
 	c.begin(request)
 }
 
@@ -197,8 +197,8 @@ func (c *Conn) end() {
 	things.onDone, c.topics = nil, nil
 	c.mu.Unlock()
 
-	for _, subscription := range topics {
-		subscription.remove()
+	for s := topics; s != nil; s = s.next {
+		s.remove()
 	}
 	writerIdle := c.writer.half.Shut()
 	_ = c.transport.Close() // nothing is left to be done about an error

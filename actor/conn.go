@@ -16,7 +16,6 @@ import (
 type Conn struct {
 	host        *host
 	number      uint64 // unique in this process
-	id          string
 	subprotocol string
 	opened      time.Duration // since epoch
 	transport   split.Transport
@@ -34,7 +33,7 @@ type Conn struct {
 	peerEnded    bool          // the peer's direction of the stream has ended
 	roundTrip    atomic.Uint32 // last one in microseconds, 0 before the first; needs no lock
 	last         *lastThings
-	topics       []*subscription
+	topics       *subscription // the first of a list, nil for none
 }
 
 // lastThings is what a connection needs once it closes, or somebody waits for
@@ -61,7 +60,7 @@ func (c *Conn) things() *lastThings {
 func (c *Conn) age() time.Duration { return time.Since(epoch) - c.opened }
 
 // ID returns the connection's name, unique among all processes.
-func (c *Conn) ID() string { return c.id }
+func (c *Conn) ID() string { return c.session.pid.ID[len(c.host.config.Name)+len(sessionPath):] }
 
 // Subprotocol returns what the handshake agreed on, "" for none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
@@ -75,14 +74,14 @@ func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
 
 // PID returns the address of the writer: other actors may send it [SendText],
 // [SendBinary], [CloseConn] or a *[Buffer], which the writer then owns.
-func (c *Conn) PID() *PID { return c.register(&c.writer, &c.writer.pid) }
+func (c *Conn) PID() *PID { return c.register(&c.writer, &c.writer.registered) }
 
 // SessionPID returns the address of the session.
 func (c *Conn) SessionPID() *PID { return c.session.PID() }
 
 // ReaderPID returns the address of the reader. Stopping it, like stopping any
 // of the connection's PIDs, closes the connection.
-func (c *Conn) ReaderPID() *PID { return c.register(&c.reader, &c.reader.pid) }
+func (c *Conn) ReaderPID() *PID { return c.register(&c.reader, &c.reader.registered) }
 
 // Send queues a message and takes ownership of its buffer, whatever the
 // outcome. It waits for room only under the policy [split.Block]. A nil error

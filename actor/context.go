@@ -73,3 +73,8 @@ func setContextMessage(c *Context, message any, sender *PID) {
 	setContextField(c, contextLayout.message, message)
 	setContextField(c, contextLayout.sender, sender)
 }
+
+// contextReceiver returns whose Context c is.
+func contextReceiver(c *Context) Receiver {
+	return *(*Receiver)(unsafe.Add(unsafe.Pointer(c), contextLayout.receiver))
+}

@@ -64,7 +64,7 @@ func (m *meeting) start(config actor.DialerConfig, producer func(*actor.Establis
 	if config.Dial.URL == "" && config.Prepare == nil {
 		config.Dial.URL = "ws://server.example/room"
 	}
-	config.Observer, config.Readiness = m.observer, split.Parked{}
+	config.Observer, config.Readiness = m.observer, split.NewParked()
 	config.Dial.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		m.mu.Lock()
 		n := len(m.dials)

@@ -24,6 +24,7 @@ type host struct {
 	config  ConnConfig
 	halves  split.Config
 	wheel   wheel
+	credits creditLimits
 	flusher flusher
 	watch   flushWatch
 	letters *deadLetters
@@ -31,11 +32,11 @@ type host struct {
 	rates   rateLimits
 
 	mu       sync.Mutex
-	conns    map[string]*Conn
-	admitted int            // open connections and those about to open
-	draining bool           // nobody is admitted any more
-	cut      bool           // a shutdown has run out of time
-	live     sync.WaitGroup // admitted connections with a part that has not ended
+	conns    map[uint64]*Conn // by number
+	admitted int              // open connections and those about to open
+	draining bool             // nobody is admitted any more
+	cut      bool             // a shutdown has run out of time
+	live     sync.WaitGroup   // admitted connections with a part that has not ended
 	drain    drain
 
 	telling sync.Mutex // held while the observer is told of a shutdown's stage
@@ -74,7 +75,8 @@ func (h *host) init(engine *Engine, role wscore.Role, config ConnConfig) error {
 	}
 	h.letters = collectDeadLetters(engine)
 	h.letters.observe(config.Name, config.Observer)
-	h.engine, h.role, h.config, h.halves, h.conns = engine, role, config, halves, make(map[string]*Conn)
+	h.engine, h.role, h.config, h.halves, h.conns = engine, role, config, halves, make(map[uint64]*Conn)
+	h.credits = creditLimits{bytes: int64(config.InboundBytes), messages: int64(config.InboundMessages), clock: &h.wheel.now}
 	h.rates = config.InboundRate.limits()
 	return nil
 }
@@ -124,13 +126,12 @@ func (h *host) adopt(answer wscore.Answer, receiver Receiver, greets bool, take 
 	c := &Conn{host: h, number: connCount.Add(1), subprotocol: answer.Subprotocol, opened: time.Since(epoch)}
 	c.parts.Store(3)
 	c.name()
-	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &h.wheel.now
-	c.reader.credits.maxBytes, c.reader.credits.maxMessages = int64(h.config.InboundBytes), int64(h.config.InboundMessages)
+	c.reader.conn, c.reader.half, c.reader.credits.limits = c, reader, &h.credits
 	if h.rates.any() {
 		c.reader.rate = &inboundRate{messages: bucket{empty: c.opened}, bytes: bucket{empty: c.opened}}
 	}
 	c.writer.conn, c.writer.half = c, writer
-	c.session.conn, c.session.receiver = c, receiver
+	c.session.conn = c
 	initContext(&c.session.context, h.engine, c.session.PID(), receiver)
 	if c.transport, err = take(&c.reader); err != nil {
 		reader.Discard()
@@ -147,7 +148,7 @@ func (h *host) adopt(answer wscore.Answer, receiver Receiver, greets bool, take 
 	// waits for this lock before it forgets what is put down now.
 	h.mu.Lock()
 	draining, cut := h.draining, h.cut
-	h.conns[c.id] = c
+	h.conns[c.number] = c
 	for _, first := range [...]any{Initialized{}, Started{}, Opened{Conn: c}} {
 		if !c.session.enqueue(envelope{message: first, sender: internal}) {
 			continue
@@ -187,7 +188,7 @@ func (h *host) forget(c *Conn, acknowledged bool) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.conns, c.id)
+	delete(h.conns, c.number)
 	switch {
 	case !h.drain.began:
 	case acknowledged:
@@ -221,7 +222,7 @@ func (h *host) recovered(part string, c *Conn, value any) {
 	h.config.Observer.Panicked(part)
 	fields := []zap.Field{zap.String("part", part), zap.Any("panic", value), zap.ByteString("stack", debug.Stack())}
 	if c != nil {
-		fields = append(fields, zap.String("connection", c.id))
+		fields = append(fields, zap.String("connection", c.ID()))
 	}
 	h.config.Logger.Error("websocket panic", fields...)
 }
@@ -245,9 +246,16 @@ var errNoReceiver = errors.New("websocket: session producer returned neither a r
 
 // conn returns the open connection with that id, or nil.
 func (h *host) conn(id string) *Conn {
+	number, ok := numbered(id)
+	if !ok {
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.conns[id]
+	if c := h.conns[number]; c != nil && c.ID() == id { // there are other ways to write a number
+		return c
+	}
+	return nil
 }
 
 func (h *host) len() int {

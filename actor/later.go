@@ -10,7 +10,7 @@ import (
 type flushLater struct {
 	state  atomic.Uint32
 	mu     sync.Mutex
-	others []*writerProcess
+	others *[]*writerProcess // most publish nothing
 }
 
 // The states of a flushLater.
@@ -46,11 +46,14 @@ func (l *flushLater) owe() bool {
 func (l *flushLater) oweOther(w *writerProcess) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.others = append(l.others, w)
+	if l.others == nil {
+		l.others = new([]*writerProcess)
+	}
+	*l.others = append(*l.others, w)
 	if l.owe() {
 		return true
 	}
-	l.others = l.others[:len(l.others)-1]
+	*l.others = (*l.others)[:len(*l.others)-1]
 	return false
 }
 
@@ -63,7 +66,9 @@ func (l *flushLater) settle() (others []*writerProcess, ok bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	others, l.others = l.others, nil
+	if l.others != nil {
+		others, l.others = *l.others, nil
+	}
 	return others, true
 }
 

@@ -15,7 +15,7 @@ func (c *Conn) logOpened() {
 	if entry == nil {
 		return
 	}
-	entry.Write(zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", c.subprotocol),
+	entry.Write(zap.String("connection", c.ID()), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", c.subprotocol),
 		zap.String("readiness", c.readiness()))
 }
 
@@ -25,7 +25,7 @@ func (c *Conn) logClosed(closed Closed, lifetime time.Duration) {
 		return
 	}
 	stats := c.Stats()
-	entry.Write(zap.String("connection", c.id), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", c.subprotocol),
+	entry.Write(zap.String("connection", c.ID()), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", c.subprotocol),
 		zap.Uint16("code", uint16(closed.Code)), zap.String("reason", closed.Reason),
 		zap.Stringer("initiator", closed.Initiator), zap.Stringer("cause", closed.Cause), zap.Duration("duration", lifetime),
 		zap.Uint64("frames_in", stats.In.Frames), zap.Uint64("bytes_in", stats.In.Bytes),

@@ -89,10 +89,10 @@ func newCloseModel(server *Server, observer *closeObserver, scenario *closeScena
 	c := &Conn{host: &server.host, number: 1, transport: closeTransport{m}, opened: time.Since(epoch)}
 	c.parts.Store(3)
 	c.name()
-	c.reader.conn, c.reader.half, c.reader.credits.clock = c, reader, &server.host.wheel.now
-	c.reader.credits.maxBytes, c.reader.credits.maxMessages = 1<<20, 1
+	c.reader.conn, c.reader.half = c, reader
+	c.reader.credits.limits = &creditLimits{bytes: 1 << 20, messages: 1, clock: &server.host.wheel.now}
 	c.writer.conn, c.writer.half = c, writer
-	c.session.conn, c.session.receiver = c, m
+	c.session.conn = c
 	c.session.running = true // so that nobody else runs it
 	initContext(&c.session.context, server.host.engine, c.session.PID(), m)
 	writer.Bind(c.transport)
@@ -100,14 +100,14 @@ func newCloseModel(server *Server, observer *closeObserver, scenario *closeScena
 	if err := server.host.admit(1 << 20); err != nil {
 		panic(err)
 	}
-	server.host.conns[c.id] = c
+	server.host.conns[c.number] = c
 	_, _ = c.ReaderPID(), c.PID() // registers them
 	server.host.engine.SpawnProc(&c.session)
 	c.whenDone(func() { m.done++ })
 
 	m.threads.Go("reader", "begins", m.reader)
 	m.threads.Go("session", "begins", func() {
-		for m.threads.Await("runs", func() bool { return c.session.count > 0 }) {
+		for m.threads.Await("runs", func() bool { return c.session.queue.length() > 0 }) {
 			m.threads.Forget()
 			c.session.hosted.Store(true) // no watch of real time
 			c.session.work(true)
@@ -346,12 +346,12 @@ func (m *closeModel) End() error {
 		return fmt.Errorf("the end was observed %d times, waited for %d times, the session told %v times", m.observed, m.done, m.told)
 	case s.admitted != 0 || len(s.conns) != 0:
 		return fmt.Errorf("the server counts %d connections and keeps %d", s.admitted, len(s.conns))
-	case s.engine.Registry.GetPID("websocket/session", c.id) != nil || s.engine.Registry.GetPID("websocket/writer", c.id) != nil || s.engine.Registry.GetPID("websocket/reader", c.id) != nil:
+	case s.engine.Registry.GetPID("websocket/session", c.ID()) != nil || s.engine.Registry.GetPID("websocket/writer", c.ID()) != nil || s.engine.Registry.GetPID("websocket/reader", c.ID()) != nil:
 		return fmt.Errorf("a part is still registered")
 	case s.pool().InUse() != 0:
 		return fmt.Errorf("%d buffers are in use", s.pool().InUse())
-	case c.session.count != 0 || c.session.later.state.Load() != notRunning:
-		return fmt.Errorf("the session has ended with %d messages queued, in state %d", c.session.count, c.session.later.state.Load())
+	case c.session.queue.length() != 0 || c.session.later.state.Load() != notRunning:
+		return fmt.Errorf("the session has ended with %d messages queued, in state %d", c.session.queue.length(), c.session.later.state.Load())
 	case c.writer.due.Load() && len(s.flusher.queue) == s.flusher.head:
 		return fmt.Errorf("a flush was forgotten")
 	}
@@ -363,21 +363,22 @@ func (m *closeModel) State(to []byte) []byte {
 	to = m.threads.State(to)
 	frames, pinned := c.writer.half.Depth()
 	to = fmt.Append(to, ' ', c.phase, c.closeWritten, c.peerDone, c.peerEnded, c.parts.Load(), c.over.Load(), ' ', c.writer.half.Lifecycle().State(), frames, ' ', pinned,
-		c.writer.due.Load(), len(m.server.host.flusher.queue)-m.server.host.flusher.head, s.later.state.Load(), s.count, s.running, s.over, s.deaf, s.told,
+		c.writer.due.Load(), len(m.server.host.flusher.queue)-m.server.host.flusher.head, s.later.state.Load(), s.queue.length(), s.running, s.over, s.deaf, s.told,
 		c.reader.discarding, c.reader.gone, c.reader.discarded, ' ', c.reader.credits.bytes.Load(), ' ', c.reader.credits.messages.Load(), c.reader.credits.paused.Load(),
 		m.faults, m.wire, m.down, m.closed, m.resumed, m.read, m.paused, m.observed, m.told, m.done, m.lates, len(m.server.host.conns), m.server.BuffersInUse())
 	if c.last != nil {
 		r := c.last.request
 		to = fmt.Append(to, ' ', r.cause, r.order, r.code, r.stop)
 	}
-	for i := range s.count {
-		to = fmt.Appendf(to, " %T", s.queue[(s.head+i)%int32(len(s.queue))].message)
+	for i := range s.queue.length() {
+		to = fmt.Appendf(to, " %T", s.queue.at(i).message)
 	}
 	box := reflect.ValueOf(c.writer.half).Elem().FieldByName("mailbox")
 	for _, name := range []string{"sealed", "ended", "scheduled"} {
 		to = fmt.Append(to, box.FieldByName(name).Bool())
 	}
-	return fmt.Append(to, box.FieldByName("closing").IsNil())
+	lane := box.FieldByName("control")
+	return fmt.Append(to, lane.IsNil() || lane.Elem().FieldByName("closing").IsNil())
 }
 
 // Close ends the connection wherever it is.
@@ -388,7 +389,7 @@ func (m *closeModel) Close() error {
 	if !c.begin(closeRequest{order: lost}) {
 		c.end()
 	}
-	for c.session.count > 0 && !c.session.over {
+	for c.session.queue.length() > 0 && !c.session.over {
 		c.session.running = true
 		c.session.hosted.Store(true)
 		c.session.run(true)

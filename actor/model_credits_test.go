@@ -11,11 +11,15 @@ import (
 // twinCredits is the twin of credits: the same code, in which each atomic
 // operation is a step.
 type twinCredits struct {
-	maxBytes, maxMessages int64
-	bytes, messages       explore.Number[int64]
-	paused                explore.Bool
-	clock                 *explore.Number[int64]
-	progress              explore.Number[int64]
+	limits          *twinLimits
+	bytes, messages explore.Number[int64]
+	paused          explore.Bool
+	progress        explore.Number[int64]
+}
+
+type twinLimits struct {
+	bytes, messages int64
+	clock           *explore.Number[int64]
 }
 
 func (k *twinCredits) take(bytes int) {
@@ -27,13 +31,13 @@ func (k *twinCredits) pause() bool {
 	if !k.over(1) {
 		return false
 	}
-	k.progress.Store(k.clock.Load())
+	k.progress.Store(k.limits.clock.Load())
 	k.paused.Store(true)
 	return k.over(1) || !k.paused.CompareAndSwap(true, false)
 }
 
 func (k *twinCredits) over(part int64) bool {
-	return k.bytes.Load() >= max(1, k.maxBytes/part) || k.messages.Load() >= max(1, k.maxMessages/part)
+	return k.bytes.Load() >= max(1, k.limits.bytes/part) || k.messages.Load() >= max(1, k.limits.messages/part)
 }
 
 func (k *twinCredits) give(bytes int) (resume bool) {
@@ -42,7 +46,7 @@ func (k *twinCredits) give(bytes int) (resume bool) {
 	if !k.paused.Load() {
 		return false
 	}
-	k.progress.Store(k.clock.Load())
+	k.progress.Store(k.limits.clock.Load())
 	return !k.over(2) && k.paused.CompareAndSwap(true, false)
 }
 
@@ -69,7 +73,7 @@ type creditModel struct {
 
 func newCreditModel(sizes []int, handlers int, maxBytes, maxMessages int64) explore.System {
 	m := &creditModel{}
-	m.credits.maxBytes, m.credits.maxMessages, m.credits.clock = maxBytes, maxMessages, &m.clock
+	m.credits.limits = &twinLimits{bytes: maxBytes, messages: maxMessages, clock: &m.clock}
 	explore.Bind(&m.threads, "bytes", &m.credits.bytes)
 	explore.Bind(&m.threads, "messages", &m.credits.messages)
 	explore.Bind(&m.threads, "paused", &m.credits.paused)

@@ -156,7 +156,14 @@ func (w *twinWriter) run() {
 type twinLater struct {
 	state  explore.Number[uint32]
 	mu     explore.Mutex
-	others []*twinWriter
+	others *[]*twinWriter
+}
+
+func listed(others *[]*twinWriter) int {
+	if others == nil {
+		return 0
+	}
+	return len(*others)
 }
 
 func (l *twinLater) begin() { l.state.CompareAndSwap(notRunning, nothingDue) }
@@ -180,11 +187,14 @@ func (l *twinLater) owe() bool {
 func (l *twinLater) oweOther(w *twinWriter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.others = append(l.others, w)
+	if l.others == nil {
+		l.others = new([]*twinWriter)
+	}
+	*l.others = append(*l.others, w)
 	if l.owe() {
 		return true
 	}
-	l.others = l.others[:len(l.others)-1]
+	*l.others = (*l.others)[:len(*l.others)-1]
 	return false
 }
 
@@ -196,7 +206,9 @@ func (l *twinLater) settle() (others []*twinWriter, ok bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	others, l.others = l.others, nil
+	if l.others != nil {
+		others, l.others = *l.others, nil
+	}
 	return others, true
 }
 
@@ -263,9 +275,7 @@ type twinSession struct {
 	conn *twinConn
 
 	mu      explore.Mutex
-	queue   []envelope
-	head    int32
-	count   int32
+	queue   *sessionQueue // nil for none
 	foreign int32
 	running bool
 	over    bool
@@ -289,11 +299,10 @@ func (s *twinSession) enqueue(e envelope) (start bool) {
 		s.release(e)
 		return false
 	}
-	if int(s.count) == len(s.queue) {
-		s.grow()
+	if s.queue == nil {
+		s.queue = borrowQueue()
 	}
-	s.queue[(s.head+s.count)%int32(len(s.queue))] = e
-	s.count++
+	s.queue.push(e)
 	if e.foreign() {
 		s.foreign++
 	}
@@ -303,36 +312,25 @@ func (s *twinSession) enqueue(e envelope) (start bool) {
 	return start
 }
 
-func (s *twinSession) grow() {
-	larger := largerQueue(max(2, 2*len(s.queue)))
-	for i := range s.count {
-		larger[i] = s.queue[(s.head+i)%int32(len(s.queue))]
-	}
-	s.queue, s.head = larger, 0
-}
-
 func (s *twinSession) rest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count > 0 || !s.later.end() {
+	if s.queue.length() > 0 || !s.later.end() {
 		return false
 	}
 	s.running = false
-	giveBackQueue(s.queue)
-	s.queue, s.head = nil, 0
+	s.queue.giveBack()
+	s.queue = nil
 	return true
 }
 
 func (s *twinSession) next() (envelope, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count == 0 {
+	if s.queue.length() == 0 {
 		return envelope{}, false
 	}
-	e := s.queue[s.head]
-	s.queue[s.head] = envelope{}
-	s.head = (s.head + 1) % int32(len(s.queue))
-	s.count--
+	e := s.queue.pop()
 	if e.foreign() {
 		s.foreign--
 	}
@@ -341,16 +339,16 @@ func (s *twinSession) next() (envelope, bool) {
 
 func (s *twinSession) dropQueued() {
 	s.mu.Lock()
-	var kept, dropped []envelope
-	for i := range s.count {
-		e := s.queue[(s.head+i)%int32(len(s.queue))]
+	var dropped []envelope
+	for range s.queue.length() {
+		e := s.queue.pop()
 		if _, peer := e.message.(*split.Buffer); peer || e.foreign() {
 			dropped = append(dropped, e)
 		} else {
-			kept = append(kept, e)
+			s.queue.push(e)
 		}
 	}
-	s.queue, s.head, s.count, s.foreign = kept, 0, int32(len(kept)), 0
+	s.foreign = 0
 	s.mu.Unlock()
 	for _, e := range dropped {
 		s.release(e)
@@ -426,7 +424,7 @@ func TestTheFlushModelAndTheRealCodeAreTheSame(t *testing.T) {
 		"time.AfterFunc(", "f.after(",
 		"\tsetContextMessage(&s.context, nil, nil)\n", "")
 	for file, functions := range map[string]string{
-		"session.go": "sessionProcess.post enqueue grow rest next dropQueued work flushOwn late flushLate finish",
+		"session.go": "sessionProcess.post enqueue rest next dropQueued work flushOwn late flushLate finish",
 		"later.go":   "flushLater.begin end owe oweOther isDue settle",
 		"flusher.go": "flushWatch.add look",
 		"writer.go":  "writerProcess.schedule schedulePublished flushDue run",
@@ -599,7 +597,7 @@ func (m *flushModel) Check() error {
 			m.fail("something is queued and nobody is on the way")
 		}
 	}
-	if session.count > 0 && !session.running && !session.over {
+	if session.queue.length() > 0 && !session.running && !session.over {
 		m.fail("something is queued and the session does not run")
 	}
 	if int(session.foreign) > m.server.config.SessionMailbox {
@@ -630,11 +628,11 @@ func (m *flushModel) End() error {
 	switch {
 	case m.conns[0].writer.half.written+m.conns[1].writer.half.written != m.sent:
 		return fmt.Errorf("of %d messages %d and %d were written", m.sent, m.conns[0].writer.half.written, m.conns[1].writer.half.written)
-	case len(m.server.flusher.queue) > 0 || len(session.later.others) > 0:
-		return fmt.Errorf("%d and %d writers are listed", len(m.server.flusher.queue), len(session.later.others))
+	case len(m.server.flusher.queue) > 0 || listed(session.later.others) > 0:
+		return fmt.Errorf("%d and %d writers are listed", len(m.server.flusher.queue), listed(session.later.others))
 	case stays:
 		return nil
-	case m.handled+m.refused != m.posted || session.count > 0:
+	case m.handled+m.refused != m.posted || session.queue.length() > 0:
 		return fmt.Errorf("of %d messages %d were handled and %d refused", m.posted, m.handled, m.refused)
 	case session.later.state.Peek() != notRunning || session.running && m.ended == 0 || m.ended > 1:
 		return fmt.Errorf("the session's run is in state %d, it runs: %v, it ended %d times", session.later.state.Peek(), session.running, m.ended)
@@ -645,11 +643,11 @@ func (m *flushModel) End() error {
 func (m *flushModel) State(to []byte) []byte {
 	s, f := &m.conns[0].session, &m.server.watch
 	to = m.threads.State(to)
-	to = fmt.Append(to, ' ', s.mu.Held(), s.later.mu.Held(), f.mu.Held(), s.count, ' ', s.foreign, s.running, s.over, s.seen, m.hosting, s.hosted.Peek(), s.watched.Peek(),
-		s.later.state.Peek(), ' ', len(s.later.others), ' ', len(f.sessions), f.timer != nil, f.only.set,
+	to = fmt.Append(to, ' ', s.mu.Held(), s.later.mu.Held(), f.mu.Held(), s.queue.length(), ' ', s.foreign, s.running, s.over, s.seen, m.hosting, s.hosted.Peek(), s.watched.Peek(),
+		s.later.state.Peek(), ' ', listed(s.later.others), ' ', len(f.sessions), f.timer != nil, f.only.set,
 		m.posted, ' ', m.handled, ' ', m.refused, ' ', m.sent, ' ', m.blocks, ' ', m.ended)
-	for i := range s.count {
-		to = fmt.Append(to, ' ', s.queue[(s.head+i)%int32(len(s.queue))].message)
+	for i := range s.queue.length() {
+		to = fmt.Append(to, ' ', s.queue.at(i).message)
 	}
 	for i := range m.conns {
 		w := &m.conns[i].writer

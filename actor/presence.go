@@ -122,7 +122,7 @@ func newPresence(h *Hub, f *feed) *presence {
 		local: members{byID: make(map[string]string)}, changed: make(map[string]struct{}),
 		remote: make(map[uint64]*remoteMembers), watchers: make(map[string]*watcher), before: make(map[memberKey]Member),
 	}
-	p.joined.left = func(c *Conn) { p.leave(c.id) }
+	p.joined.left = func(c *Conn) { p.leave(c.ID()) }
 	return p
 }
 
@@ -133,12 +133,12 @@ func newPresence(h *Hub, f *feed) *presence {
 // [*BrokerError].
 func (h *Hub) Join(c *Conn, name, metadata string) error {
 	return h.withPresence(name, func(p *presence) error {
-		if err := p.join(Member{ID: c.id, Metadata: metadata}); err != nil {
+		if err := p.join(Member{ID: c.ID(), Metadata: metadata}); err != nil {
 			return err
 		}
 		err := c.join(&p.joined) // only now, so that its end finds what it has to undo
 		if err != nil {
-			p.leave(c.id)
+			p.leave(c.ID())
 		}
 		return err
 	})

@@ -20,10 +20,11 @@ type readerProcess struct {
 
 	credits    credits
 	rate       *inboundRate // nil without limits
-	discarded  int64
-	discarding bool // nothing that still arrives is wanted
+	discarded  uint32       // bytes; no more than the longest message allows
+	discarding bool         // nothing that still arrives is wanted
 	gone       bool
 	workDue    bool // the session has something to do and does not run
+	registered bool // by the engine; guarded by the connection's lock
 }
 
 // Start, Invoke and Shutdown complete Hollywood's Processer; the readiness
@@ -64,7 +65,7 @@ func (r *readerProcess) Fill(source io.Reader) error {
 	defer scratch.Release()
 	room, _ := scratch.Resize(discardSize)
 	n, err := source.Read(room)
-	r.discarded += int64(n)
+	r.discarded += uint32(n)
 	switch {
 	case n > 0:
 		return nil
@@ -116,7 +117,7 @@ func (r *readerProcess) drain(err error) split.Verdict {
 	}
 	c.beat.heard.Store(true)
 	if r.discarding {
-		if r.discarded > lingerBytes+2*c.host.config.MaxMessageBytes {
+		if int64(r.discarded) > lingerBytes+2*c.host.config.MaxMessageBytes {
 			c.end()
 			return r.stop()
 		}
@@ -188,11 +189,16 @@ func (r *readerProcess) stop() split.Verdict {
 // credits bounds what a reader may have delivered to a session that has not
 // handled it yet.
 type credits struct {
-	maxBytes, maxMessages int64
-	bytes, messages       atomic.Int64
-	paused                atomic.Bool
-	clock                 *atomic.Int64 // the wheel's
-	progress              atomic.Int64  // when the last message was handled, or the pause began
+	limits          *creditLimits
+	bytes, messages atomic.Int64
+	paused          atomic.Bool
+	progress        atomic.Int64 // when the last message was handled, or the pause began
+}
+
+// creditLimits are the same for all connections of a host.
+type creditLimits struct {
+	bytes, messages int64
+	clock           *atomic.Int64 // the wheel's
 }
 
 func (k *credits) take(bytes int) {
@@ -206,7 +212,7 @@ func (k *credits) pause() bool {
 	if !k.over(1) {
 		return false
 	}
-	k.progress.Store(k.clock.Load())
+	k.progress.Store(k.limits.clock.Load())
 	k.paused.Store(true)
 	// What was given back in between may have seen no pause.
 	return k.over(1) || !k.paused.CompareAndSwap(true, false)
@@ -214,7 +220,7 @@ func (k *credits) pause() bool {
 
 // over reports whether more than 1/part of the bound is in use.
 func (k *credits) over(part int64) bool {
-	return k.bytes.Load() >= max(1, k.maxBytes/part) || k.messages.Load() >= max(1, k.maxMessages/part)
+	return k.bytes.Load() >= max(1, k.limits.bytes/part) || k.messages.Load() >= max(1, k.limits.messages/part)
 }
 
 // give returns the credits of a message and reports whether a paused reader
@@ -225,6 +231,6 @@ func (k *credits) give(bytes int) (resume bool) {
 	if !k.paused.Load() {
 		return false
 	}
-	k.progress.Store(k.clock.Load())
+	k.progress.Store(k.limits.clock.Load())
 	return !k.over(2) && k.paused.CompareAndSwap(true, false)
 }

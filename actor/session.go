@@ -16,17 +16,14 @@ import (
 type sessionProcess struct {
 	conn     *Conn
 	pid      PID
-	receiver Receiver
 	context  Context
 	borrowed Message // the message that Receive sees
 
 	mu      sync.Mutex
-	queue   []envelope // a ring: count entries from head on
-	head    int32
-	count   int32
-	foreign int32 // entries that other actors sent
-	running bool  // a goroutine works off the queue
-	over    bool  // the session has ended: nothing more is queued
+	queue   *sessionQueue // nil for none
+	foreign int32         // entries that other actors sent
+	running bool          // a goroutine works off the queue
+	over    bool          // the session has ended: nothing more is queued
 
 	later   flushLater
 	hosted  atomic.Bool // it runs where somebody else watches how long that takes
@@ -51,12 +48,6 @@ type envelope struct {
 var internal = &PID{}
 
 func (e *envelope) foreign() bool { return e.sender != internal }
-
-// lentQueue is lent to a session while it has something to handle, so that an
-// idle one holds no queue and messages allocate none.
-type lentQueue [64]envelope
-
-var lentQueues sync.Pool
 
 // closeMarker stands behind the last message before a close: our close frame
 // may leave once it is reached.
@@ -108,11 +99,10 @@ func (s *sessionProcess) enqueue(e envelope) (start bool) {
 		s.release(e)
 		return false
 	}
-	if int(s.count) == len(s.queue) {
-		s.grow()
+	if s.queue == nil {
+		s.queue = borrowQueue()
 	}
-	s.queue[(s.head+s.count)%int32(len(s.queue))] = e
-	s.count++
+	s.queue.push(e)
 	if e.foreign() {
 		s.foreign++
 	}
@@ -122,43 +112,16 @@ func (s *sessionProcess) enqueue(e envelope) (start bool) {
 	return start
 }
 
-func (s *sessionProcess) grow() {
-	larger := largerQueue(max(2, 2*len(s.queue)))
-	for i := range s.count {
-		larger[i] = s.queue[(s.head+i)%int32(len(s.queue))]
-	}
-	s.queue, s.head = larger, 0
-}
-
-// giveBackQueue takes back a queue that was lent; any other is left to the
-// garbage collector.
-func giveBackQueue(queue []envelope) {
-	if len(queue) == len(lentQueue{}) {
-		lentQueues.Put((*lentQueue)(queue))
-	}
-}
-
-// largerQueue returns a queue for a message or two, or else one that is lent.
-func largerQueue(size int) []envelope {
-	if size > len(lentQueue{}) {
-		return make([]envelope, size)
-	}
-	if lent, ok := lentQueues.Get().(*lentQueue); ok {
-		return lent[:]
-	}
-	return new(lentQueue)[:]
-}
-
 // rest ends the run, unless there is something to handle or to flush.
 func (s *sessionProcess) rest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count > 0 || !s.later.end() {
+	if s.queue.length() > 0 || !s.later.end() {
 		return false
 	}
 	s.running = false
-	giveBackQueue(s.queue)
-	s.queue, s.head = nil, 0
+	s.queue.giveBack()
+	s.queue = nil
 	return true
 }
 
@@ -166,13 +129,10 @@ func (s *sessionProcess) rest() bool {
 func (s *sessionProcess) next() (envelope, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count == 0 {
+	if s.queue.length() == 0 {
 		return envelope{}, false
 	}
-	e := s.queue[s.head]
-	s.queue[s.head] = envelope{}
-	s.head = (s.head + 1) % int32(len(s.queue))
-	s.count--
+	e := s.queue.pop()
 	if e.foreign() {
 		s.foreign--
 	}
@@ -182,16 +142,16 @@ func (s *sessionProcess) next() (envelope, bool) {
 // dropQueued releases what the session has not begun to handle.
 func (s *sessionProcess) dropQueued() {
 	s.mu.Lock()
-	var kept, dropped []envelope
-	for i := range s.count {
-		e := s.queue[(s.head+i)%int32(len(s.queue))]
+	var dropped []envelope
+	for range s.queue.length() {
+		e := s.queue.pop()
 		if _, peer := e.message.(*split.Buffer); peer || e.foreign() {
 			dropped = append(dropped, e)
 		} else {
-			kept = append(kept, e)
+			s.queue.push(e)
 		}
 	}
-	s.queue, s.head, s.count, s.foreign = kept, 0, int32(len(kept)), 0
+	s.foreign = 0
 	s.mu.Unlock()
 	for _, e := range dropped {
 		s.release(e)
@@ -357,11 +317,11 @@ const timeEvery = 16
 // timed calls the Receiver, and now and then tells how long it took.
 func (s *sessionProcess) timed() {
 	if s.received++; s.received%timeEvery != 4 { // 4: the first from its peer
-		s.receiver.Receive(&s.context)
+		contextReceiver(&s.context).Receive(&s.context)
 		return
 	}
 	began := time.Since(epoch)
-	s.receiver.Receive(&s.context)
+	contextReceiver(&s.context).Receive(&s.context)
 	s.conn.host.config.Observer.SessionHandled(time.Since(epoch) - began)
 }
 

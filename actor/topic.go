@@ -33,7 +33,8 @@ type topicShard struct {
 type subscription struct {
 	topic    *Topic
 	conn     *Conn
-	position int // in its shard, guarded by the shard's lock
+	position int           // in its shard, guarded by the shard's lock
+	next     *subscription // of the connection, guarded by its lock
 }
 
 // MaxSubscriptions is how many topics a connection may subscribe to.
@@ -164,12 +165,13 @@ func (c *Conn) join(t *Topic) error {
 	switch {
 	case c.phase == ended:
 		return split.ErrClosed
-	case c.subscribed(t) >= 0:
+	case *c.subscribed(t) != nil:
 		return nil
-	case len(c.topics) >= MaxSubscriptions:
+	case c.topics.length() >= MaxSubscriptions:
 		return ErrTooManySubscriptions
 	}
-	c.topics = append(c.topics, t.add(c))
+	s := t.add(c)
+	c.topics, s.next = s, c.topics
 	return nil
 }
 
@@ -177,23 +179,26 @@ func (c *Conn) join(t *Topic) error {
 func (c *Conn) Unsubscribe(t *Topic) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := c.subscribed(t)
-	if i < 0 {
-		return
+	place := c.subscribed(t)
+	if s := *place; s != nil {
+		*place = s.next
+		s.remove()
 	}
-	c.topics[i].remove()
-	last := len(c.topics) - 1
-	c.topics[i], c.topics[last] = c.topics[last], nil
-	c.topics = c.topics[:last]
 }
 
-// subscribed returns the index of a topic among the connection's, -1 if it is
-// not there. The caller holds the lock.
-func (c *Conn) subscribed(t *Topic) int {
-	for i, s := range c.topics {
-		if s.topic == t {
-			return i
-		}
+// subscribed returns what points to the connection's place in a topic, or to
+// the end of the list. The caller holds the lock.
+func (c *Conn) subscribed(t *Topic) **subscription {
+	place := &c.topics
+	for *place != nil && (*place).topic != t {
+		place = &(*place).next
 	}
-	return -1
+	return place
+}
+
+func (s *subscription) length() (n int) {
+	for ; s != nil; s = s.next {
+		n++
+	}
+	return n
 }

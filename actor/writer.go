@@ -27,10 +27,11 @@ type (
 // writerProcess owns the writing half. It is a Hollywood process with a
 // mailbox of its own, which is bounded and lets it gather writes.
 type writerProcess struct {
-	conn *Conn
-	pid  halfPID
-	half *split.Writer
-	due  atomic.Bool // the right to write is on a list; who claims it must flush
+	conn       *Conn
+	pid        halfPID
+	half       *split.Writer
+	due        atomic.Bool // the right to write is on a list; who claims it must flush
+	registered bool        // by the engine; guarded by the connection's lock
 }
 
 // Start, Invoke and Shutdown complete Hollywood's Processer.

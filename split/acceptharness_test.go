@@ -130,7 +130,7 @@ func (a *acceptTest) open(h *Handshake, answer wscore.Answer) error {
 // kindsOfAcceptor are the ways that a handshake can take.
 var kindsOfAcceptor = map[string]func() (Readiness, bool){
 	"readiness": func() (Readiness, bool) { return NewReadiness(), false },
-	"parked":    func() (Readiness, bool) { return Parked{}, false },
+	"parked":    func() (Readiness, bool) { return NewParked(), false },
 	"TLS":       func() (Readiness, bool) { return NewReadiness(), true },
 }
 

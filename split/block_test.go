@@ -283,7 +283,7 @@ func TestQueuedMessagesAlwaysHaveSomebodyOnTheWay(t *testing.T) {
 					woken(o.wake)
 				}
 				m.mu.Lock()
-				count, scheduled, waiting := m.count, m.scheduled, m.line != nil
+				count, scheduled, waiting := m.count(), m.scheduled, m.line != nil
 				fits := waiting && m.fits(0, 0, m.line.entry.message.Cap())
 				m.mu.Unlock()
 				switch {

@@ -87,7 +87,7 @@ func New(role wscore.Role, config *Config, agreed wscore.DeflateParams) (*Reader
 		Writer
 	}{link: link{config: config, role: role}}
 	shared, r, w := &halves.link, &halves.Reader, &halves.Writer
-	decoder, err := wscore.NewDecoder(role, &shared.lifecycle, config.Limits)
+	decoder, err := wscore.NewDecoder(role, &shared.lifecycle, &config.Limits)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,10 @@
 package split
 
-import "github.com/tandem-ws/tandem/wscore"
+import (
+	"sync"
+
+	"github.com/tandem-ws/tandem/wscore"
+)
 
 // The control lane: pongs, one ping and one close frame, which a full queue
 // and those who wait for room in it never hold up.
@@ -23,22 +27,63 @@ type closeFrame struct {
 	reason string
 }
 
+// control is what waits in the lane. A mailbox borrows one while there is any.
+type control struct {
+	pongs   []controlFrame
+	ping    *controlFrame // nil for none
+	closing *closeFrame   // nil for none
+}
+
+var controls = sync.Pool{New: func() any { return &control{pongs: make([]controlFrame, 0, lentPongs)} }}
+
+// lentPongs is how many pongs are lent room with a control.
+const lentPongs = 4
+
+func (c *control) empty() bool { return len(c.pongs) == 0 && c.ping == nil && c.closing == nil }
+
+// take moves all but the close frame into the batch.
+func (c *control) take(b *batch) {
+	b.pongs = append(b.pongs[:0], c.pongs...)
+	b.ping, c.ping, c.pongs = c.ping, nil, c.pongs[:0]
+}
+
+func (c *control) giveBack() {
+	c.closing = nil
+	if cap(c.pongs) == lentPongs {
+		controls.Put(c)
+	}
+}
+
+// lane returns what waits in the lane, for those who only look.
+func (m *Mailbox) lane() *control {
+	if m.control == nil {
+		return &control{}
+	}
+	return m.control
+}
+
+// borrowed returns what waits in the lane, for those who add to it.
+func (m *Mailbox) borrowed() *control {
+	if m.control == nil {
+		m.control = controls.Get().(*control)
+	}
+	return m.control
+}
+
 // pushPong queues the answer to a ping.
 func (m *Mailbox) pushPong(payload []byte) (wake bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.sealed && m.closing == nil {
+	if m.sealed && m.lane().closing == nil {
 		return false // our close frame is out: nothing may follow it
 	}
-	if len(m.pongs) == MaxPongs {
-		copy(m.pongs, m.pongs[1:])
-		m.pongs = m.pongs[:MaxPongs-1]
+	c := m.borrowed()
+	if len(c.pongs) == MaxPongs {
+		copy(c.pongs, c.pongs[1:])
+		c.pongs = c.pongs[:MaxPongs-1]
 		m.config.Observer.FramesDropped(DropPong, 1)
 	}
-	if m.pongs == nil {
-		m.pongs = borrowPongs()
-	}
-	m.pongs = append(m.pongs, newControlFrame(payload))
+	c.pongs = append(c.pongs, newControlFrame(payload))
 	return m.schedule()
 }
 
@@ -50,7 +95,7 @@ func (m *Mailbox) pushPing(payload []byte) (wake bool) {
 		return false
 	}
 	frame := newControlFrame(payload)
-	m.ping = &frame
+	m.borrowed().ping = &frame
 	return m.schedule()
 }
 
@@ -64,7 +109,7 @@ func (m *Mailbox) pushClose(code wscore.CloseCode, reason string, discard bool) 
 		dropped = m.discard()
 	}
 	if !m.sealed {
-		m.sealed, m.closing = true, &closeFrame{code: code, reason: reason}
+		m.sealed, m.borrowed().closing = true, &closeFrame{code: code, reason: reason}
 		m.turnAway()
 		wake, queued = m.schedule(), true
 	}

@@ -9,22 +9,18 @@ import (
 // it a control lane that a full queue never blocks: pongs, one ping and one
 // close frame. Any goroutine puts in; one writer takes out.
 type Mailbox struct {
-	config *Config // shared by all connections made from it
+	config *Config // shared by all connections of one configuration
 
 	mu        sync.Mutex
-	queue     []entry // a ring: count messages from head on
-	head      int
-	count     int
-	bytes     int // capacity pinned by queued messages and by those being written
-	pongs     []controlFrame
-	ping      *controlFrame
-	closing   *closeFrame
-	sealed    bool  // a close frame is queued or sent: no more messages
-	ended     bool  // nothing is written any more
-	scheduled bool  // a writer is at work or on its way; always while messages wait
-	crowded   bool  // the observer was told that it is
-	writing   uint8 // messages taken and not settled yet, at most maxBatchFrames
-	sample    uint8 // counts messages, to time some of them
+	queue     *ring    // nil for none
+	control   *control // nil while nothing waits in the lane
+	bytes     int      // capacity pinned by queued messages and by those being written
+	sealed    bool     // a close frame is queued or sent: no more messages
+	ended     bool     // nothing is written any more
+	scheduled bool     // a writer is at work or on its way; always while messages wait
+	crowded   bool     // the observer was told that it is
+	writing   uint8    // messages taken and not settled yet, at most maxBatchFrames
+	sample    uint8    // counts messages, to time some of them
 
 	line *blocked // the first of those who wait for room, nil while there is any
 
@@ -121,11 +117,10 @@ func (m *Mailbox) enter(ctx context.Context, e entry, wait bool) (wake bool, err
 
 // enqueue puts a message in that has room.
 func (m *Mailbox) enqueue(e entry) (wake bool) {
-	if m.count == len(m.queue) {
+	if m.count() == m.queue.size() {
 		m.grow()
 	}
-	*m.at(m.count) = e
-	m.count++
+	m.queue.push(e)
 	m.bytes += e.message.Cap()
 	if m.sample++; e.message.sole() {
 		e.message.Stamp(m.sample%stampEvery == 1)
@@ -142,7 +137,7 @@ func (m *Mailbox) enqueue(e entry) (wake bool) {
 
 // fuller reports whether more than 1/part of either bound is in use.
 func (m *Mailbox) fuller(part int) bool {
-	return part*(m.count+int(m.writing)) > m.config.Mailbox.MaxFrames || part*m.bytes > m.config.Mailbox.MaxBytes
+	return part*(m.count()+int(m.writing)) > m.config.Mailbox.MaxFrames || part*m.bytes > m.config.Mailbox.MaxBytes
 }
 
 // relax ends the crowd, if there is one and it is over.
@@ -153,18 +148,18 @@ func (m *Mailbox) relax(over bool) {
 	}
 }
 
-// at returns the place in the ring that is so many behind the oldest message.
-func (m *Mailbox) at(i int) *entry {
-	if i += m.head; i >= len(m.queue) {
-		i -= len(m.queue) // a division takes longer than all else here
+// count is how many messages are queued.
+func (m *Mailbox) count() int {
+	if m.queue == nil {
+		return 0
 	}
-	return &m.queue[i]
+	return int(m.queue.count)
 }
 
 // find returns the queued message with that key.
 func (m *Mailbox) find(key string) *entry {
-	for i := range m.count {
-		if e := m.at(i); e.extra != nil && e.extra.key == key {
+	for i := range m.count() {
+		if e := m.queue.at(i); e.extra != nil && e.extra.key == key {
 			return e
 		}
 	}
@@ -174,7 +169,7 @@ func (m *Mailbox) find(key string) *entry {
 // mayReplace reports whether the bound on bytes lets a message take the place
 // of a queued one. As in fits, the only queued message may be of any size.
 func (m *Mailbox) mayReplace(old, b *Buffer) bool {
-	return m.count == 1 || b.Cap() <= old.Cap() || m.bytes-old.Cap()+b.Cap() <= m.config.Mailbox.MaxBytes
+	return m.count() == 1 || b.Cap() <= old.Cap() || m.bytes-old.Cap()+b.Cap() <= m.config.Mailbox.MaxBytes
 }
 
 // fits reports whether a message of that size fits once the oldest drops
@@ -182,17 +177,18 @@ func (m *Mailbox) mayReplace(old, b *Buffer) bool {
 // does: what is being written may be large too, and a peer that is just being
 // served is not slow.
 func (m *Mailbox) fits(drops, dropped, size int) bool {
-	return m.count == drops || m.count+int(m.writing)-drops < m.config.Mailbox.MaxFrames && m.bytes-dropped+size <= m.config.Mailbox.MaxBytes
+	count := m.count() - drops
+	return count == 0 || count+int(m.writing) < m.config.Mailbox.MaxFrames && m.bytes-dropped+size <= m.config.Mailbox.MaxBytes
 }
 
 // makeRoom drops as many of the oldest queued messages as a new one needs.
 func (m *Mailbox) makeRoom(size int) (dropped notices) {
 	drops, pinned := 0, 0
 	for ; !m.fits(drops, pinned, size); drops++ {
-		pinned += m.at(drops).message.Cap()
+		pinned += m.queue.at(drops).message.Cap()
 	}
 	for range drops {
-		m.drop(m.pop(), DropFull, ErrDropped, &dropped)
+		m.drop(m.queue.pop(), DropFull, ErrDropped, &dropped)
 	}
 	return dropped
 }
@@ -201,17 +197,6 @@ func (m *Mailbox) refuse(b *Buffer, reason DropReason, err error) (bool, error) 
 	m.config.Observer.FramesDropped(reason, 1)
 	b.Release()
 	return false, err
-}
-
-func (m *Mailbox) pop() entry {
-	place := m.at(0)
-	e := *place
-	*place = entry{}
-	if m.head++; m.head == len(m.queue) {
-		m.head = 0
-	}
-	m.count--
-	return e
 }
 
 // drop releases a message that was queued, and notes who is to be told.
@@ -228,25 +213,25 @@ func (m *Mailbox) drop(e entry, reason DropReason, err error, dropped *notices) 
 // grow doubles the ring, from 4 up to MaxFrames.
 func (m *Mailbox) grow() {
 	larger := m.larger()
-	for i := range m.count {
-		larger[i] = *m.at(i)
+	for m.count() > 0 {
+		larger.push(m.queue.pop())
 	}
-	m.queue, m.head = larger, 0
+	m.queue = larger
 }
 
 // larger returns the next ring: small at first, then one that is lent, then one
 // of its own. A mailbox that gave a lent one back begins with a lent one.
-func (m *Mailbox) larger() []entry {
-	size := min(max(keptQueue, 2*len(m.queue)), m.config.Mailbox.MaxFrames)
-	if size <= len(lentRing{}) && m.config.Mailbox.MaxFrames >= len(lentRing{}) {
-		if ring, ok := rings.Get().(*lentRing); ok {
-			return ring[:]
+func (m *Mailbox) larger() *ring {
+	size := min(max(keptQueue, 2*m.queue.size()), m.config.Mailbox.MaxFrames)
+	if size <= lentRing && m.config.Mailbox.MaxFrames >= lentRing {
+		if lent := borrowRing(); lent != nil {
+			return lent
 		}
 		if size > keptQueue {
-			return new(lentRing)[:]
+			size = lentRing
 		}
 	}
-	return make([]entry, size)
+	return newRing(size)
 }
 
 // schedule claims the right to write and reports whether it was free.
@@ -260,10 +245,12 @@ func (m *Mailbox) schedule() bool {
 
 // discard drops everything that waits, but for the close frame.
 func (m *Mailbox) discard() (dropped notices) {
-	for m.count > 0 {
-		m.drop(m.pop(), DropLost, ErrClosed, &dropped)
+	for m.count() > 0 {
+		m.drop(m.queue.pop(), DropLost, ErrClosed, &dropped)
 	}
-	m.pongs, m.ping = nil, nil
+	if c := m.control; c != nil {
+		c.pongs, c.ping = c.pongs[:0], nil
+	}
 	return dropped
 }
 
@@ -273,7 +260,7 @@ func (m *Mailbox) shut() (idle bool, dropped notices) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dropped = m.discard()
-	m.sealed, m.ended, m.closing, m.queue, m.head = true, true, nil, nil, 0
+	m.sealed, m.ended, m.control, m.queue = true, true, nil, nil
 	m.turnAway()
 	m.relax(true)
 	return m.schedule(), dropped
@@ -284,12 +271,11 @@ func (m *Mailbox) shut() (idle bool, dropped notices) {
 func (m *Mailbox) take(b *batch) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b.pongs = append(b.pongs[:0], m.pongs...)
-	giveBackPongs(m.pongs)
-	m.pongs = nil
-	b.ping, m.ping = m.ping, nil
-	for m.count > 0 && len(b.messages) < maxBatchFrames && b.size < maxBatchBytes {
-		e := m.pop()
+	if m.control != nil {
+		m.control.take(b)
+	}
+	for m.count() > 0 && len(b.messages) < maxBatchFrames && b.size < maxBatchBytes {
+		e := m.queue.pop()
 		if e.extra != nil && e.extra.done != nil {
 			b.notices = append(b.notices, notice{index: len(b.messages), done: e.extra.done})
 		}
@@ -297,11 +283,15 @@ func (m *Mailbox) take(b *batch) bool {
 		b.size += e.message.Len()
 	}
 	m.writing = uint8(len(b.messages))
-	if m.count == 0 {
-		b.closing, m.closing = m.closing, nil
-		if len(m.queue) > keptQueue {
-			giveBack(m.queue)
-			m.queue, m.head = nil, 0
+	if m.count() == 0 {
+		if m.control != nil { // nothing is left in it but perhaps the close frame
+			b.closing = m.control.closing
+			m.control.giveBack()
+			m.control = nil
+		}
+		if m.queue.size() > keptQueue {
+			m.queue.giveBack()
+			m.queue = nil
 		}
 		if m.line != nil {
 			m.admit() // one fits into an empty queue whatever its size
@@ -318,7 +308,7 @@ func (m *Mailbox) take(b *batch) bool {
 func (m *Mailbox) waiting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.count > 0 || len(m.pongs) > 0 || m.ping != nil || m.closing != nil
+	return m.count() > 0 || !m.lane().empty()
 }
 
 // hasEnded reports whether the mailbox was shut.
@@ -352,5 +342,5 @@ func (m *Mailbox) settle(messages []*Buffer) {
 func (m *Mailbox) Depth() (frames, bytes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.count + int(m.writing), m.bytes
+	return m.count() + int(m.writing), m.bytes
 }

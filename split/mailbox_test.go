@@ -278,14 +278,14 @@ func TestRingGrowsToMaxFramesAndIsGivenBack(t *testing.T) {
 		m.mustPut(text)
 		want = append(want, text)
 	}
-	equal(t, "length of the ring", len(m.queue), 50)
+	equal(t, "length of the ring", m.queue.size(), 50)
 	equal(t, "batch", m.next(), strings.Join(want, " "))
-	equal(t, "length of the ring when empty", len(m.queue), 0)
+	equal(t, "length of the ring when empty", m.queue.size(), 0)
 	m.done()
 	m.mustPut("a")
-	equal(t, "length of the ring", len(m.queue), keptQueue)
+	equal(t, "length of the ring", m.queue.size(), keptQueue)
 	m.next()
-	equal(t, "length of the ring that an idle mailbox keeps", len(m.queue), keptQueue)
+	equal(t, "length of the ring that an idle mailbox keeps", m.queue.size(), keptQueue)
 }
 
 func TestRingKeepsOrderAsItTurnsAndGrows(t *testing.T) {
@@ -304,8 +304,9 @@ func TestRingKeepsOrderAsItTurnsAndGrows(t *testing.T) {
 func TestRingHoldsNoTakenMessage(t *testing.T) {
 	m := newMailbox(t, MailboxConfig{})
 	m.mustPut("a", "b", "c")
+	queue := m.queue // it may be given back
 	m.next()
-	for i, e := range m.queue {
+	for i, e := range queue.entries {
 		if e != (entry{}) {
 			t.Errorf("slot %d still holds a message", i)
 		}

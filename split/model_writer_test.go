@@ -229,11 +229,12 @@ func modelPongs(count int) modelAction {
 	return modelAction{strconv.Itoa(count) + " pongs", func(m *modelWriter) {
 		box := &m.writer.mailbox
 		for range count {
-			closed := box.sealed && box.closing == nil
+			closed := box.sealed && box.lane().closing == nil
 			m.pongs++
 			m.woken(m.writer.Pong([]byte{m.pongs}))
-			last := len(box.pongs) - 1
-			if m.pongDue = !closed; m.pongDue && (last < 0 || box.pongs[last].payload[0] != m.pongs) {
+			pongs := box.lane().pongs
+			last := len(pongs) - 1
+			if m.pongDue = !closed; m.pongDue && (last < 0 || pongs[last].payload[0] != m.pongs) {
 				m.fail("the control lane did not take pong %d", m.pongs)
 			}
 		}
@@ -257,8 +258,8 @@ func modelClose(discard bool) modelAction {
 		if queued {
 			m.closes++
 		}
-		if box := &m.writer.mailbox; discard && box.count > 0 || !box.sealed {
-			m.fail("after the close %d messages wait, sealed is %v", box.count, box.sealed)
+		if box := &m.writer.mailbox; discard && box.count() > 0 || !box.sealed {
+			m.fail("after the close %d messages wait, sealed is %v", box.count(), box.sealed)
 		}
 	}}
 }
@@ -494,8 +495,8 @@ func (m *modelWriter) pauseUnlocked(at string) {
 
 // queued and line return the messages that are in the queue and before it.
 func (m *modelWriter) queued() (messages []*modelMessage) {
-	for i := range m.writer.mailbox.count {
-		messages = append(messages, m.find(m.writer.mailbox.at(i).message))
+	for i := range m.writer.mailbox.count() {
+		messages = append(messages, m.find(m.writer.mailbox.queue.at(i).message))
 	}
 	return messages
 }
@@ -600,7 +601,7 @@ func (m *modelWriter) Check() error {
 	}
 	queued, line := m.queued(), m.line()
 	inHand := m.inHand(queued)
-	waiting := box.count > 0 || len(box.pongs) > 0 || box.ping != nil || box.closing != nil
+	waiting := box.count() > 0 || !box.lane().empty()
 	pinned := 0
 	for _, message := range queued {
 		pinned += message.buffer.Cap()
@@ -614,16 +615,16 @@ func (m *modelWriter) Check() error {
 		return fmt.Errorf("something waits and nobody is on the way")
 	case (m.rights > 0 || m.flushing) && !box.scheduled:
 		return fmt.Errorf("somebody has the right to write and the mailbox gives it to the next")
-	case box.count >= 2 && (box.count+int(box.writing) > limit.MaxFrames || box.bytes > limit.MaxBytes):
-		return fmt.Errorf("%d messages wait and %d are written, which pin %d bytes", box.count, int(box.writing), box.bytes)
-	case box.count+int(box.writing) > limit.MaxFrames+1 || len(box.queue) > max(4, limit.MaxFrames):
-		return fmt.Errorf("%d messages wait and %d are written in a ring of %d", box.count, int(box.writing), len(box.queue))
-	case box.bytes < pinned || int(box.writing) < 0 || !m.flushing && (int(box.writing) > 0 || box.bytes != pinned):
-		return fmt.Errorf("%d messages are written and %d bytes pinned, %d by what waits", int(box.writing), box.bytes, pinned)
-	case len(box.pongs) > MaxPongs:
-		return fmt.Errorf("%d pongs wait", len(box.pongs))
-	case m.frames < box.count+int(box.writing) || m.bytes < 0:
-		return fmt.Errorf("the gauges are %d messages and %d bytes, and %d wait", m.frames, m.bytes, box.count+int(box.writing))
+	case box.count() >= 2 && (box.count()+int(box.writing) > limit.MaxFrames || box.bytes > limit.MaxBytes):
+		return fmt.Errorf("%d messages wait and %d are written, which pin %d bytes", box.count(), box.writing, box.bytes)
+	case box.count()+int(box.writing) > limit.MaxFrames+1 || box.queue.size() > max(4, limit.MaxFrames):
+		return fmt.Errorf("%d messages wait and %d are written in a ring of %d", box.count(), box.writing, box.queue.size())
+	case box.bytes < pinned || int(box.writing) > maxBatchFrames || !m.flushing && (box.writing > 0 || box.bytes != pinned):
+		return fmt.Errorf("%d messages are written and %d bytes pinned, %d by what waits", box.writing, box.bytes, pinned)
+	case len(box.lane().pongs) > MaxPongs:
+		return fmt.Errorf("%d pongs wait", len(box.lane().pongs))
+	case m.frames < box.count()+int(box.writing) || m.bytes < 0:
+		return fmt.Errorf("the gauges are %d messages and %d bytes, and %d wait", m.frames, m.bytes, box.count()+int(box.writing))
 	case len(line) > 0 && (box.sealed || box.fits(0, 0, line[0].buffer.Cap())):
 		return fmt.Errorf("%q wait for room, and there is some, or they wait in vain", modelIDs(line))
 	case m.closes > 1 || m.left > closes:
@@ -728,8 +729,8 @@ func (m *modelWriter) End() error {
 		return fmt.Errorf("%d messages were reported as written, on the wire are %q", m.written, ids)
 	case !m.lost && !m.shut && m.discards == 0 && m.scenario.mailbox.Policy != DropOldest && m.dropped[DropConflated] == 0 && m.written != accepted:
 		return fmt.Errorf("%d messages were accepted and %d written", accepted, m.written)
-	case box.count != 0 || len(box.pongs) != 0 || box.ping != nil || box.closing != nil || box.line != nil || box.writing != 0 || box.bytes != 0:
-		return fmt.Errorf("%d messages, %d pongs, a ping %v, a close %v still wait, %d bytes are pinned", box.count, len(box.pongs), box.ping, box.closing, box.bytes)
+	case box.count() != 0 || !box.lane().empty() || box.line != nil || box.writing != 0 || box.bytes != 0:
+		return fmt.Errorf("%d messages and %+v still wait, %d bytes are pinned", box.count(), *box.lane(), box.bytes)
 	case m.writer.unfinished != nil:
 		return fmt.Errorf("a batch was left unfinished")
 	case box.scheduled != box.ended || m.dead != box.ended || box.ended != (m.shut || m.dead):
@@ -770,17 +771,22 @@ func (m *modelWriter) State(to []byte) []byte {
 		to = append(to, message.key...)
 	}
 	to = append(to, '|')
-	for i := range box.pongs {
-		to = append(to, box.pongs[i].payload[0])
+	lane := box.lane()
+	for i := range lane.pongs {
+		to = append(to, lane.pongs[i].payload[0])
 	}
 	for _, flag := range []bool{
-		box.ping != nil, box.closing != nil, box.sealed, box.ended, box.scheduled, m.flushing, m.stopped, m.writing, m.dead, m.shut, m.lost,
+		lane.ping != nil, lane.closing != nil, box.sealed, box.ended, box.scheduled, m.flushing, m.stopped, m.writing, m.dead, m.shut, m.lost,
 		m.pongDue, m.writer.unfinished != nil, m.writer.deflate != nil && m.writer.deflate.dictionary != nil,
 	} {
 		to = strconv.AppendBool(to, flag)
 	}
+	head := 0
+	if box.queue != nil {
+		head = int(box.queue.head)
+	}
 	for _, number := range []int{
-		box.bytes, int(box.writing), box.head, len(box.queue), m.rights, m.faults, m.blocks, m.closes, m.left, m.discards, int(m.pongs), m.frames, m.bytes,
+		box.bytes, int(box.writing), head, box.queue.size(), m.rights, m.faults, m.blocks, m.closes, m.left, m.discards, int(m.pongs), m.frames, m.bytes,
 		m.written, m.pool.InUse(), int(m.writer.Lifecycle().State()),
 	} {
 		to = strconv.AppendInt(append(to, ','), int64(number), 10)

@@ -58,11 +58,11 @@ type Reader struct {
 	*link
 	decoder wscore.Decoder
 
-	window     *Buffer // what was read and is not decoded: from next to its end
-	message    *Buffer // the message being put together
-	directFrom int     // index into its payload: see direct
-	next       int32   // index into the window's payload
-	windowSize int32
+	window     *Buffer      // what was read and is not decoded: from next to its end
+	message    *Buffer      // the message being put together
+	directFrom int          // index into its payload: see direct
+	next       int32        // index into the window's payload
+	class      uint8        // of the window's size: small, larger, large
 	direct     bool         // the last read went straight into the message, from directFrom on
 	full       bool         // the last read filled the window
 	deflate    *readDeflate // nil without compression
@@ -134,15 +134,12 @@ func (r *Reader) unread() int {
 // never more than an unfinished header or control frame, since payload is used
 // up as it comes. The window grows after full reads.
 func (r *Reader) makeRoom() {
-	switch {
-	case r.windowSize == 0:
-		r.windowSize = smallWindow
-	case r.full && r.windowSize < largeWindow:
-		r.windowSize *= 4
+	if r.full && r.windowSize() < largeWindow {
+		r.class++
 	}
 	window := r.window
-	if window == nil || int(r.windowSize) > window.Cap() {
-		window = r.config.Pool.Get(int(r.windowSize))
+	if window == nil || r.windowSize() > window.Cap() {
+		window = r.config.Pool.Get(r.windowSize())
 	}
 	if r.window != nil {
 		rest := r.window.Payload()[r.next:]
@@ -161,10 +158,12 @@ func (r *Reader) Rest() {
 		return
 	}
 	r.dropWindow()
-	if !r.full && r.windowSize > smallWindow {
-		r.windowSize /= 4
+	if !r.full && r.class > 0 {
+		r.class--
 	}
 }
+
+func (r *Reader) windowSize() int { return smallWindow << (2 * r.class) }
 
 func (r *Reader) dropWindow() {
 	if r.window != nil {

@@ -105,7 +105,7 @@ func (c *Conn) accept(options AcceptOptions, maxFields int) error {
 		return err
 	}
 	answer.Deflate = acceptDeflate(&request, c.options.Deflate)
-	if err := c.enableDeflate(answer.Deflate, c.decoder.limits); err != nil {
+	if err := c.enableDeflate(answer.Deflate, *c.decoder.limits); err != nil {
 		return err
 	}
 	c.start = size

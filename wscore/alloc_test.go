@@ -149,7 +149,7 @@ func TestErrorsAllocateNothing(t *testing.T) {
 	limits, _ := Limits{}.WithDefaults()
 	input := []byte{0xFF, 0xFF}
 	noAllocations(t, func() {
-		d := Decoder{role: Server, lifecycle: lifecycle, limits: limits}
+		d := Decoder{role: Server, lifecycle: lifecycle, limits: &limits}
 		if _, _, err := d.Decode(input); err != ErrReservedOpcode {
 			t.Fatal(err)
 		}

@@ -63,6 +63,7 @@ type Conn struct {
 	message    []byte
 	length     int          // bytes of message in use
 	deflate    *connDeflate // nil without compression
+	limits     Limits       // of the decoder
 	maxMessage int64        // Limits.MaxMessage, where no message is put together
 	maxWhole   int          // the longest payload that Next may take in one go
 	incoming   incoming     // the message being read in pieces
@@ -77,7 +78,7 @@ func NewConn(stream io.ReadWriter, role Role, buffers Buffers, options Options) 
 	if err := c.init(stream, role, buffers, options); err != nil {
 		return nil, err
 	}
-	if err := c.enableDeflate(options.Agreed, c.decoder.limits); err != nil {
+	if err := c.enableDeflate(options.Agreed, *c.decoder.limits); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -108,8 +109,8 @@ func (c *Conn) init(stream io.ReadWriter, role Role, buffers Buffers, options Op
 		}
 		options.Deflate = &config
 	}
-	c.stream, c.options = stream, options
-	c.decoder, err = NewDecoder(role, &c.lifecycle, limits)
+	c.stream, c.options, c.limits = stream, options, limits
+	c.decoder, err = NewDecoder(role, &c.lifecycle, &c.limits)
 	c.encoder = NewEncoder(role, &c.lifecycle, options.MaskKey)
 	return err
 }

@@ -79,7 +79,7 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 			return nil, "", err
 		}
 	}
-	if err := c.enableDeflate(agreed, c.decoder.limits); err != nil {
+	if err := c.enableDeflate(agreed, *c.decoder.limits); err != nil {
 		return nil, "", err
 	}
 	c.start = size

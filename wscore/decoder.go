@@ -51,7 +51,7 @@ type Event struct {
 type Decoder struct {
 	// In an order without gaps: every connection has one.
 	lifecycle *Lifecycle
-	limits    Limits
+	limits    *Limits
 	failure   *ProtocolError
 
 	// The message being received.
@@ -78,11 +78,15 @@ type Decoder struct {
 
 // NewDecoder returns a decoder for the given role (a server reads masked
 // frames, RFC 6455 section 5.1). The lifecycle is shared with the connection's
-// [Encoder]. The error is a [*ConfigError].
-func NewDecoder(role Role, lifecycle *Lifecycle, limits Limits) (Decoder, error) {
-	limits, err := limits.WithDefaults()
-	if err != nil {
+// [Encoder]. Limits that have their defaults ([Limits.WithDefaults]) are shared
+// and must not change. The error is a [*ConfigError].
+func NewDecoder(role Role, lifecycle *Lifecycle, limits *Limits) (Decoder, error) {
+	complete, err := limits.WithDefaults()
+	switch {
+	case err != nil:
 		return Decoder{}, err
+	case complete != *limits:
+		limits = complete.copied()
 	}
 	return Decoder{role: role, lifecycle: lifecycle, limits: limits}, nil
 }

@@ -21,7 +21,7 @@ func TestFirstCloseIsKept(t *testing.T) {
 		}
 	}
 	closeRemotely := func(t *testing.T, l *Lifecycle, code CloseCode) {
-		d, err := NewDecoder(Client, l, Limits{})
+		d, err := NewDecoder(Client, l, &Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,3 +64,8 @@ func (l Limits) WithDefaults() (Limits, error) {
 	}
 	return l, nil
 }
+
+// copied is a function of its own so that only who needs a copy allocates.
+//
+//go:noinline
+func (l Limits) copied() *Limits { return &l }

@@ -43,7 +43,7 @@ func TestLimitsOutOfRangeAreNamed(t *testing.T) {
 			if !errors.As(err, &config) || config.Field != test.field {
 				t.Errorf("WithDefaults gave %v", err)
 			}
-			if _, err := NewDecoder(Server, &Lifecycle{}, test.in); !errors.As(err, &config) {
+			if _, err := NewDecoder(Server, &Lifecycle{}, &test.in); !errors.As(err, &config) {
 				t.Errorf("NewDecoder gave %v", err)
 			}
 		})

@@ -134,7 +134,7 @@ func newTestConn(t testing.TB, stream io.ReadWriter, role Role, buffers Buffers,
 func newTestDecoder(t testing.TB, role Role, limits Limits) (*Decoder, *Lifecycle) {
 	t.Helper()
 	lifecycle := &Lifecycle{}
-	d, err := NewDecoder(role, lifecycle, limits)
+	d, err := NewDecoder(role, lifecycle, &limits)
 	if err != nil {
 		t.Fatalf("NewDecoder: %v", err)
 	}

@@ -32,7 +32,7 @@ func TestIdleMemory(t *testing.T) {
 		name  string
 		limit float64 // KiB a connection, 0: shown only
 	}{
-		{"actor-poll", 2.5},
+		{"actor-poll", 2},
 		{"actor-park", 5},
 		{"split-poll", 0},
 		{"gws", 0},
