@@ -133,7 +133,6 @@ type session struct {
 	trouble *trouble
 	conn    *actor.Conn
 	kept    []*actor.Buffer
-	text    strings.Builder
 }
 
 func (s *session) Receive(c *actor.Context) {
