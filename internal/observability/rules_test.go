@@ -62,3 +62,16 @@ func TestRulesNameMetricsThatExist(t *testing.T) {
 		}
 	}
 }
+
+// A metric that no panel shows is one that nobody will look at.
+func TestEveryMetricIsOnADashboard(t *testing.T) {
+	shown := ""
+	for _, name := range []string{"fleet.json", "pod.json", "broker.json"} {
+		shown += read(t, "deploy", "grafana", "dashboards", name)
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(tandem_\\w+)` \\|").FindAllStringSubmatch(read(t, "metrics", "README.md"), -1) {
+		if !regexp.MustCompile(row[1] + `(_bucket|_sum)?\{`).MatchString(shown) {
+			t.Errorf("no panel shows %s", row[1])
+		}
+	}
+}
