@@ -3,7 +3,6 @@
 package split
 
 import (
-	"io"
 	"net"
 	"os"
 	"syscall"
@@ -180,20 +179,3 @@ func (t *parkedSocket) RemoteAddr() net.Addr { return t.remote.addr() }
 
 // SetRemoteAddr says what the peer's address is. It is called before Start.
 func (t *parkedSocket) SetRemoteAddr(addr net.Addr) { t.remote = newRemote(addr) }
-
-func descriptorRead(descriptor int, p []byte) (int, error) {
-	for {
-		n, err := syscall.Read(descriptor, p)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			return 0, ErrWouldBlock
-		case err != nil:
-			return 0, err
-		case n == 0:
-			return 0, io.EOF
-		}
-		return n, nil
-	}
-}
