@@ -1,6 +1,9 @@
 package actor
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // Broker carries payloads between the nodes of a service, for a [Hub]. What it
 // must promise is little, so that NATS and the like fit; what it loses must
@@ -26,6 +29,14 @@ type Broker interface {
 	// Watch calls the function whenever the connection to the other nodes is
 	// lost or made again, until it is cancelled.
 	Watch(func(BrokerState)) (cancel func())
+}
+
+// BrokerPinger is a [Broker] that can say how far behind it is: a [Hub] asks it
+// now and then, for metrics.
+type BrokerPinger interface {
+	// Ping returns once everything that was published before has been taken by
+	// the broker's server, or the context's error.
+	Ping(ctx context.Context) error
 }
 
 // BrokerHandler takes what arrives for a subscription. The broker calls one

@@ -38,6 +38,7 @@ type Hub struct {
 	ended   chan struct{} // the hub's goroutine has ended
 	over    chan struct{} // Close is done
 	unwatch func()
+	unping  func()
 
 	mu      sync.Mutex
 	closed  bool
@@ -76,6 +77,7 @@ func NewHub(engine *Engine, broker Broker, config HubConfig) (*Hub, error) {
 			config.Logger.Warn("broker connection", zap.Bool("connected", state.Connected), zap.Error(state.Err))
 		})
 	}
+	h.unping = h.startPings(broker)
 	go h.run()
 	return h, nil
 }
@@ -215,6 +217,7 @@ func (h *Hub) Close() {
 	unInbox := h.unInbox
 	h.mu.Unlock()
 	h.unwatch()
+	h.unping()
 	if unInbox != nil {
 		unInbox()
 	}

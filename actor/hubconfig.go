@@ -35,6 +35,12 @@ type HubConfig struct {
 	// are still there. Default: 10 s. Range: 100 ms to 1 h. After three of them
 	// in silence its members have left.
 	PresenceInterval time.Duration
+	// PingInterval is the time between two questions to a broker that is a
+	// [BrokerPinger]. Default: 5 s. Range: 10 ms to 1 h.
+	PingInterval time.Duration
+	// PingTimeout bounds the wait for each answer. Default: 10 s. Range: 10 ms to
+	// 1 h. Over it: the lag is reported as that.
+	PingTimeout time.Duration
 	// Observer is told of what goes to and comes from the broker, and of the
 	// hub's buffers. Default: nobody.
 	Observer Observer
@@ -49,6 +55,8 @@ const (
 	defaultMaxMembers       = 10_000
 	defaultMaxMetadata      = 256
 	defaultPresenceInterval = 10 * time.Second
+	defaultBrokerPing       = 5 * time.Second
+	defaultBrokerPatience   = 10 * time.Second
 	maxPrefix               = 64
 )
 
@@ -60,6 +68,8 @@ func (c HubConfig) withDefaults() (HubConfig, error) {
 	fill(&c.MaxMembers, defaultMaxMembers)
 	fill(&c.MaxMetadata, defaultMaxMetadata)
 	fill(&c.PresenceInterval, defaultPresenceInterval)
+	fill(&c.PingInterval, defaultBrokerPing)
+	fill(&c.PingTimeout, defaultBrokerPatience)
 	if c.Observer == nil {
 		c.Observer = NopObserver{}
 	}
@@ -78,6 +88,8 @@ func (c HubConfig) withDefaults() (HubConfig, error) {
 		inRange("MaxMembers", c.MaxMembers, 1, 1_000_000),
 		inRange("MaxMetadata", c.MaxMetadata, 1, 4096),
 		inRange("PresenceInterval", c.PresenceInterval, 100*time.Millisecond, time.Hour),
+		inRange("PingInterval", c.PingInterval, 10*time.Millisecond, time.Hour),
+		inRange("PingTimeout", c.PingTimeout, 10*time.Millisecond, time.Hour),
 	)
 }
 

@@ -82,6 +82,9 @@ type Observer interface {
 	// BrokerGap reports that messages of a topic may have been lost between
 	// nodes; a [Gap] tells the sessions.
 	BrokerGap()
+	// BrokerLag reports how long a broker that is a [BrokerPinger] took to pass on
+	// what had been published; [HubConfig].PingTimeout stands for that and more.
+	BrokerLag(lag time.Duration)
 	// BrokerConnected reports that a hub's broker has lost its connection or has
 	// it again.
 	BrokerConnected(connected bool)
@@ -160,6 +163,9 @@ func (NopObserver) BrokerFailed(string) {}
 
 // BrokerGap does nothing.
 func (NopObserver) BrokerGap() {}
+
+// BrokerLag does nothing.
+func (NopObserver) BrokerLag(time.Duration) {}
 
 // BrokerConnected does nothing.
 func (NopObserver) BrokerConnected(bool) {}

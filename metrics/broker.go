@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // messages counts what passes between nodes.
 type messages struct{ number, bytes prometheus.Counter }
@@ -24,6 +28,9 @@ func (c *Collector) BrokerFailed(operation string) { known(c.brokerFailed, opera
 
 // BrokerGap counts a loss between nodes.
 func (c *Collector) BrokerGap() { c.brokerGaps.Inc() }
+
+// BrokerLag takes how far behind a broker was.
+func (c *Collector) BrokerLag(lag time.Duration) { c.brokerLag.observe(int64(lag)) }
 
 // BrokerConnected counts the losses of a broker's connection.
 func (c *Collector) BrokerConnected(connected bool) {

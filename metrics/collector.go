@@ -63,6 +63,7 @@ type Collector struct {
 	brokerFailed        map[string]prometheus.Counter // by operation; not changed after New
 	brokerGaps          prometheus.Counter
 	brokerDisconnected  prometheus.Counter
+	brokerLag           *histogram
 }
 
 var (
@@ -205,6 +206,7 @@ func (m maker) fill(c *Collector) {
 	c.brokerIn = messages{number.WithLabelValues("in"), payload.WithLabelValues("in")}
 	c.brokerFailed = children(m.counter("broker_failures_total", "What hubs could not do at their broker, by operation.", labelOperation), operations[:])
 	c.brokerGaps = m.counter("broker_gaps_total", "Times that messages between nodes may have been lost.").WithLabelValues()
+	c.brokerLag = m.family("broker_lag_seconds", "Time that a hub's broker took to pass on what had been published, asked every few seconds.").histogram(seconds(handshakeLimits))
 	c.brokerDisconnected = m.counter("broker_disconnects_total", "Times that a hub's broker lost its connection.").WithLabelValues()
 }
 

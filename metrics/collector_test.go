@@ -135,6 +135,7 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c.BrokerFailed("publish")
 	c.BrokerFailed("something new")
 	c.BrokerGap()
+	c.BrokerLag(20 * time.Millisecond)
 	c.BrokerConnected(false)
 	c.BrokerConnected(true)
 
@@ -217,6 +218,8 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 		`tandem_broker_payload_bytes_total{direction="in"}`:                            "7",
 		`tandem_broker_failures_total{operation="publish"}`:                            "1",
 		`tandem_broker_failures_total{operation="other"}`:                              "1",
+		`tandem_broker_lag_seconds_bucket{le="0.01"}`:                                  "0",
+		`tandem_broker_lag_seconds_bucket{le="0.025"}`:                                 "1",
 		`tandem_broker_gaps_total`:                                                     "1",
 		`tandem_broker_disconnects_total`:                                              "1",
 	})
@@ -238,6 +241,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 		"tandem_connections":                        2,
 		"tandem_connections_limit":                  1,
 		"tandem_handshake_duration_seconds_bucket":  14,
+		"tandem_broker_lag_seconds_bucket":          14,
 		"tandem_message_bytes_bucket":               24,
 		"tandem_compression_bytes_total":            4,
 		"tandem_write_batch_frames_bucket":          8,

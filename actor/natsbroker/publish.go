@@ -32,6 +32,7 @@ type record struct {
 	subject string
 	end     int // of its payload
 	over    *interest
+	reached chan<- struct{} // is closed when it is this record's turn, which is no message then
 }
 
 const (
@@ -99,6 +100,32 @@ func (o *outgoing) close() {
 	o.closed = true
 }
 
+// Ping returns once the server has taken what was published before, and waits
+// for SubscribeTimeout at most if the context has no deadline. The error is the
+// context's, [actor.ErrBrokerFull], [ErrClosed], or one of nats.go if the
+// connection was lost meanwhile.
+func (b *Broker) Ping(ctx context.Context) error {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, b.config.SubscribeTimeout)
+		defer cancel()
+	}
+	reached := make(chan struct{})
+	if err := b.out.put(record{reached: reached}, nil, b.config.QueuedBytes); err != nil {
+		return err
+	}
+	select {
+	case <-reached:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := b.nc.FlushWithContext(ctx)
+	if errors.Is(err, nats.ErrConnectionClosed) && !b.nc.IsClosed() {
+		return nats.ErrDisconnected // while it waited
+	}
+	return err
+}
+
 // publish hands what waits to the connection until the broker is closed, and
 // then ends the connection.
 func (b *Broker) publish() {
@@ -126,9 +153,12 @@ func (b *Broker) handOver(spare batch) batch {
 	for _, r := range full.records {
 		payload := full.payloads[start:r.end]
 		start = r.end
-		if r.over != nil {
+		switch {
+		case r.over != nil:
 			b.leave(r.over)
-		} else {
+		case r.reached != nil:
+			close(r.reached)
+		default:
 			b.handOverOne(r.subject, payload)
 		}
 		b.out.done(len(payload) + recordBytes)

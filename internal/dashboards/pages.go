@@ -164,6 +164,8 @@ func broker() Dashboard {
 				Help: "out is each publish once; in is what arrived from the others, presence included."},
 			{Title: "Payload between nodes", Kind: Lines, Unit: "Bps", Show: one(rate("broker_payload_bytes_total", "direction", "{{direction}}")),
 				Help: "Compare with the network of the broker."},
+			{Title: "Broker lag", Kind: Lines, Unit: "s", Show: quantiles("broker_lag_seconds", "", 0.5, 0.99),
+				Help: "How long what is published takes to the broker's server and back. On one pod: its network or CPU; on all: the broker."},
 			{Title: "Failures", Kind: Lines, Unit: "cps", Show: one(rate("broker_failures_total", "operation", "{{operation}}")),
 				Help: "publish: other nodes did not get it. subscribe: a topic has no other nodes. receive: somebody who is no hub, or of another version, publishes here."},
 			{Title: "Gaps", Kind: Lines, Unit: "cps", Show: one(rate("broker_gaps_total", "pod, instance", "{{pod}} {{instance}}")),

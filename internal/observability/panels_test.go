@@ -62,6 +62,7 @@ var provokes = map[string]string{
 	"Reads per wake":                "talk",
 	"Messages between nodes":        "nodes talk",
 	"Payload between nodes":         "nodes talk",
+	"Broker lag":                    "slow broker",
 	"Failures":                      "broker refuses",
 	"Gaps":                          "broker loses",
 	"Disconnects":                   "broker loses",
@@ -70,6 +71,7 @@ var provokes = map[string]string{
 // notInTheChat are the panels that need something that the chat does not do.
 var notInTheChat = map[string]bool{
 	"Compressed to": true, // it does not ask for compression
+	"Broker lag":    true, // its one node has no broker
 }
 
 func TestMetricsAreAsPrometheusWantsThem(t *testing.T) {

@@ -61,10 +61,10 @@ func newTrouble(t *testing.T) *trouble {
 	must(t, err)
 	tr.later = tr.expose(other, &tr.second)
 
-	tr.hub, err = actor.NewHub(engine, tr.broker, actor.HubConfig{Observer: tr.collector})
+	tr.hub, err = actor.NewHub(engine, tr.broker, actor.HubConfig{Observer: tr.collector, PingInterval: 100 * time.Millisecond, PingTimeout: 500 * time.Millisecond})
 	must(t, err)
 	t.Cleanup(tr.hub.Close)
-	tr.other, err = actor.NewHub(engine, tr.broker, actor.HubConfig{Observer: tr.collector})
+	tr.other, err = actor.NewHub(engine, tr.broker, actor.HubConfig{Observer: tr.collector, PingInterval: 100 * time.Millisecond, PingTimeout: 500 * time.Millisecond})
 	must(t, err)
 	t.Cleanup(tr.other.Close)
 
@@ -403,6 +403,10 @@ var conditions = map[string]func(*trouble) (stop func()){
 		_, _ = tr.other.Publish("topic", tr.other.Text("in vain"))
 		return func() { tr.broker.full.Store(false) }
 	},
+	"slow broker": func(tr *trouble) func() {
+		tr.broker.slow.Store(true)
+		return func() { tr.broker.slow.Store(false) }
+	},
 	"broker loses": func(tr *trouble) func() {
 		stop := tr.tell(tr.main, true, "subscribe")
 		tr.broker.lose()
@@ -436,6 +440,7 @@ func (l *brokenListener) Addr() net.Addr { return &net.TCPAddr{} }
 type brokenBroker struct {
 	actor.LocalBroker
 	full atomic.Bool
+	slow atomic.Bool
 
 	mu       sync.Mutex
 	handlers []actor.BrokerHandler
@@ -447,6 +452,14 @@ func (b *brokenBroker) Publish(subject string, payload []byte) error {
 		return errors.New("full")
 	}
 	return b.LocalBroker.Publish(subject, payload)
+}
+
+// Ping takes as long as a server that is busy, now and then.
+func (b *brokenBroker) Ping(ctx context.Context) error {
+	if b.slow.Load() {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }
 
 func (b *brokenBroker) Subscribe(subject string, handler actor.BrokerHandler) (func(), error) {
