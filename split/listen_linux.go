@@ -46,7 +46,9 @@ func (a *Acceptor) servePolled(listener net.Listener) (polled bool, err error) {
 	if err := l.watch(tcp); err != nil {
 		return true, err
 	}
-	if !a.listen(l) {
+	if a.listen(l) { // before the first connection: only who is known is resumed
+		l.transport.expect()
+	} else {
 		l.stop()
 	}
 	look := time.NewTicker(closedLook)
@@ -63,7 +65,8 @@ func (a *Acceptor) servePolled(listener net.Listener) (polled bool, err error) {
 	}
 }
 
-// watch puts the socket on a loop, under a descriptor of its own.
+// watch puts the socket on a loop, under a descriptor of its own. Nothing is
+// accepted before [polled.expect].
 func (l *pollListener) watch(listener *net.TCPListener) error {
 	raw, err := listener.SyscallConn()
 	if err != nil {
@@ -76,11 +79,7 @@ func (l *pollListener) watch(listener *net.TCPListener) error {
 	}
 	noDelay(descriptor) // connections that come from now on have it from their listener
 	l.transport = &polled{descriptor: descriptor, handler: l}
-	if err := l.poller.admit(l.transport); err != nil {
-		return err
-	}
-	l.transport.expect()
-	return nil
+	return l.poller.admit(l.transport)
 }
 
 // noDelay lets small writes leave at once. An error shows in the first use of a
