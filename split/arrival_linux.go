@@ -64,7 +64,7 @@ func (a *arrival) Fill(source io.Reader) error {
 func (a *arrival) Drain(err error) Verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err != nil {
+	if err != nil && a.phase != arrivalDeciding { // who decides finds out
 		a.ended(err)
 	}
 	switch a.phase {
@@ -172,6 +172,7 @@ func (a *arrival) decided(h *Handshake, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.phase != arrivalDeciding {
+		a.acceptor.leave(&a.place) // if its time was over before
 		return
 	}
 	if h.answered { // and the stream has failed
@@ -225,9 +226,10 @@ func (a *arrival) expire() {
 			return
 		}
 		a.shut()
-	case arrivalDeciding:
+	case arrivalDeciding: // counted until it is decided on, or any number could wait for that
 		a.acceptor.failed(errHandshakeTimeout)
-		a.shut()
+		a.phase = arrivalOver
+		_ = a.transport.Close() // always nil
 	case arrivalLingering:
 		a.shut()
 	}

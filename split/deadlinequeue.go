@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// deadlineQueue are handshakes in the order of their deadlineQueue, which is the order
-// in which they came, since all have the same time. One timer serves them.
+// deadlineQueue are handshakes in the order of their deadlines, which is the
+// order in which they came, since all have the same time. One timer serves them.
 type deadlineQueue struct {
 	mu          *sync.Mutex // the acceptor's; guards everything here
 	time        time.Duration

@@ -24,6 +24,7 @@ type Handshake struct {
 	size     int    // of the head, 0 while it is not whole
 	proxied  bool   // there is no PROXY header, or it has been read
 	answered bool
+	broken   error          // why the answer did not leave
 	peer     netip.AddrPort // of the stream; the zero value if it has none
 	remote   netip.AddrPort // the peer, or what a PROXY header says
 	request  *http.Request
@@ -56,7 +57,7 @@ func (a *Acceptor) handshake(c channel, peer netip.AddrPort) *Handshake {
 // release gives the handshake's memory back.
 func (h *Handshake) release() {
 	h.acceptor, h.channel, h.buffer, h.request = nil, nil, nil, nil
-	h.start, h.size, h.proxied, h.answered = 0, 0, false, false
+	h.start, h.size, h.proxied, h.answered, h.broken = 0, 0, false, false, nil
 	handshakes.Put(h)
 }
 
@@ -135,10 +136,13 @@ func (h *Handshake) decide() (err error) {
 		err = h.acceptor.config.Decide(h)
 	}
 	returned = true
-	if err == nil && !h.answered {
+	switch {
+	case err != nil:
+		return err
+	case !h.answered:
 		return ErrUndecided
 	}
-	return err
+	return h.broken
 }
 
 // Head returns the request's line and header fields.
@@ -254,7 +258,9 @@ func (h *Handshake) Accept(answer wscore.Answer, handler Handler) (Transport, er
 	if rest := h.buffer[h.start+h.size:]; len(rest) > 0 {
 		early = bytes.Clone(rest)
 	}
-	return h.channel.open(h, wscore.AppendSwitch(h.answer[:0], h.head.Accept(), answer), early, handler)
+	var transport Transport
+	transport, h.broken = h.channel.open(h, wscore.AppendSwitch(h.answer[:0], h.head.Accept(), answer), early, handler)
+	return transport, h.broken
 }
 
 // addrPort is the address of a TCP stream; the zero value for any other.
