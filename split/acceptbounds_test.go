@@ -91,3 +91,22 @@ func TestAnswersThatNobodyTakesAreReportedOnce(t *testing.T) {
 		})
 	}
 }
+
+// Probes of load balancers and others that never say a word are nobody's
+// failure, also where TLS was to come.
+func TestConnectionsThatSendNothingAreNotReported(t *testing.T) {
+	everyAcceptor(t, AcceptConfig{Timeout: 150 * time.Millisecond}, func(a *acceptTest) {
+		probe, silent := a.dialRaw(), a.dialRaw()
+		for a.Underway() < 2 {
+			runtime.Gosched()
+		}
+		_ = probe.Close()
+		if n, err := silent.Read(make([]byte, 1)); err == nil {
+			a.t.Errorf("heard %d bytes", n)
+		}
+		for a.Underway() > 0 {
+			runtime.Gosched()
+		}
+		a.quiet()
+	})
+}

@@ -176,28 +176,19 @@ func (s *streamArrival) read(h *Handshake) error {
 // errSilent is a connection that sent nothing, which is nobody's failure.
 var errSilent = errors.New("websocket: nothing was sent")
 
-// beginTLS puts TLS on the stream, behind a PROXY header.
+// beginTLS puts TLS on the stream, behind a PROXY header if there is one.
 func (s *streamArrival) beginTLS(h *Handshake, config *tls.Config) error {
-	if s.acceptor.config.Proxy != ProxyOff {
-		for {
-			whole, err := false, error(nil)
-			if len(h.buffer) > 0 {
-				whole, err = h.readProxyHeader()
-			}
-			if err != nil {
-				return err
-			}
-			if whole {
-				break
-			}
-			if err := s.read(h); err != nil {
-				return err
-			}
+	for !h.proxied {
+		if err := s.read(h); err != nil { // TLS does not tell who sent nothing
+			return err
 		}
-		s.conn = &prefixedConn{Conn: s.raw, rest: bytes.Clone(h.buffer[h.start:])}
-		h.buffer, h.start = h.first[:0], 0
+		var err error
+		if h.proxied, err = h.readProxyHeader(); err != nil {
+			return err
+		}
 	}
-	h.proxied = true
+	s.conn = &prefixedConn{Conn: s.raw, rest: bytes.Clone(h.buffer[h.start:])}
+	h.buffer, h.start = h.first[:0], 0
 	secured := tls.Server(s.conn, config)
 	if err := secured.Handshake(); err != nil {
 		return &TransportError{Operation: "TLS handshake", Err: err}
