@@ -114,11 +114,21 @@ func (s *localSubscription) deliver() {
 		}
 		s.mu.Unlock()
 		for _, payload := range queue {
-			if payload == nil {
-				s.handler.Missed()
-			} else {
-				s.handler.Deliver(payload)
-			}
+			s.call(payload)
 		}
+	}
+}
+
+// call gives a payload to the handler, unless the subscription has ended.
+func (s *localSubscription) call(payload []byte) {
+	s.mu.Lock()
+	ended := s.ended
+	s.mu.Unlock()
+	switch {
+	case ended:
+	case payload == nil:
+		s.handler.Missed()
+	default:
+		s.handler.Deliver(payload)
 	}
 }
