@@ -116,6 +116,7 @@ func (n *netConn) run() {
 		if v := recover(); v != nil {
 			n.conn.host.recovered("session", n.conn, v)
 			n.conn.panicked(fmt.Errorf("user of a net.Conn panicked: %v", v))
+			_ = n.Close() // nobody else will; it returns nil
 		}
 	}()
 	n.serve(n)
