@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -192,7 +193,7 @@ func (d *Dialer) attempt(number int, last *Attempt) Attempt {
 // connect opens a connection with a session.
 func (d *Dialer) connect(number int, last *Attempt) (*Conn, error) {
 	next := NextDial{Attempt: number, Last: last, Dial: d.config.Dial}
-	next.Dial.Header, next.Dial.ProxyHeader = next.Dial.Header.Clone(), next.Dial.ProxyHeader.Clone()
+	next.Dial.Header, next.Dial.ProxyHeader = copied(next.Dial.Header), copied(next.Dial.ProxyHeader)
 	if err := d.prepare(&next); err != nil {
 		return nil, err
 	}
@@ -224,6 +225,14 @@ func (d *Dialer) connect(number int, last *Attempt) (*Conn, error) {
 		return nil, &RejectedError{Err: refusal}
 	}
 	return conn, nil
+}
+
+// copied returns header fields that may be changed, also if there were none.
+func copied(header http.Header) http.Header {
+	if header == nil {
+		return make(http.Header)
+	}
+	return header.Clone()
 }
 
 // prepare calls the user's hook and survives it.
