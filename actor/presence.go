@@ -73,10 +73,9 @@ type presence struct {
 	joined Topic // the connections that are members, so that they leave with their end
 
 	inAgenda atomic.Bool
-	asked    atomic.Bool // other nodes are asked, once the subscription is made
-	began    time.Time
 
 	mu       sync.Mutex
+	began    time.Time // when other nodes were asked first, once the subscription was made
 	local    members
 	changed  map[string]struct{} // of the local ones, since others were told
 	digested time.Time           // when others heard of the local ones
@@ -118,7 +117,7 @@ type watcher struct {
 
 func newPresence(h *Hub, f *feed) *presence {
 	p := &presence{
-		hub: h, feed: f, began: time.Now(), used: time.Now(), askAll: true,
+		hub: h, feed: f, used: time.Now(), askAll: true,
 		local: members{byID: make(map[string]string)}, changed: make(map[string]struct{}),
 		remote: make(map[uint64]*remoteMembers), watchers: make(map[string]*watcher), before: make(map[memberKey]Member),
 	}
@@ -173,7 +172,10 @@ func (h *Hub) LeaveAs(name, id string) {
 // kept; see [Hub.Watch] to be told of changes.
 func (h *Hub) Presence(ctx context.Context, name string) (present Presence, err error) {
 	err = h.withPresence(name, func(p *presence) error {
-		if wait := presenceSettles - time.Since(p.began); wait > 0 && h.out.broker != nil {
+		p.mu.Lock()
+		wait := presenceSettles - time.Since(p.began)
+		p.mu.Unlock()
+		if wait > 0 && h.out.broker != nil {
 			timer := time.NewTimer(wait)
 			defer timer.Stop()
 			select {
@@ -236,9 +238,12 @@ func (h *Hub) withPresence(name string, f func(*presence) error) error {
 	}
 	defer h.presences.unpin(feed)
 	p := feed.owner.(*presence)
-	if p.asked.CompareAndSwap(false, true) {
+	p.mu.Lock()
+	if p.began.IsZero() {
+		p.began = time.Now()
 		h.agenda.add(p)
 	}
+	p.mu.Unlock()
 	if err := f(p); err != nil {
 		return err
 	}
