@@ -12,14 +12,14 @@ import (
 	"github.com/tandem-ws/tandem/actor"
 )
 
-// slowBroker answers each ping after the next of its times; a negative time is
+// laggingBroker answers each ping after the next of its times; a negative time is
 // an error after that long.
-type slowBroker struct {
+type laggingBroker struct {
 	actor.LocalBroker
 	times []time.Duration
 }
 
-func (b *slowBroker) Ping(ctx context.Context) error {
+func (b *laggingBroker) Ping(ctx context.Context) error {
 	if len(b.times) == 0 {
 		<-ctx.Done()
 		return ctx.Err()
@@ -58,7 +58,7 @@ func TestHubMeasuresItsBrokersLag(t *testing.T) {
 		engine, err := actor.NewEngine()
 		must(t, err)
 		observer := &lags{}
-		broker := &slowBroker{times: []time.Duration{3 * time.Millisecond, 2 * time.Second, time.Minute, -time.Millisecond}}
+		broker := &laggingBroker{times: []time.Duration{3 * time.Millisecond, 2 * time.Second, time.Minute, -time.Millisecond}}
 		hub, err := actor.NewHub(engine, broker, actor.HubConfig{Observer: observer, PingInterval: time.Second, PingTimeout: 4 * time.Second})
 		must(t, err)
 		time.Sleep(time.Minute)
