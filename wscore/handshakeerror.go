@@ -30,7 +30,7 @@ func (e *HandshakeError) Is(target error) bool {
 var (
 	ErrMethod              = refused("4.1", 405, "method", "a WebSocket handshake is a GET request")
 	ErrHTTPVersion         = refused("4.1", 400, "http_version", "a WebSocket handshake needs HTTP/1.1")
-	ErrNoHost              = refused("4.2.1", 400, "host", "exactly one Host field is needed")
+	ErrNoHost              = refused("4.2.1", 400, "host", "exactly one Host field with a name or an address is needed")
 	ErrNotWebSocket        = refused("4.2.1", 426, "upgrade", "this address speaks WebSocket only: the Upgrade field must name websocket")
 	ErrConnectionField     = refused("4.2.1", 400, "connection", "the Connection field must name Upgrade")
 	ErrWebSocketVersion    = refused("4.4", 426, "version", "Sec-WebSocket-Version must be 13")

@@ -22,7 +22,7 @@ const (
 // or [RequestCheck.FieldString], then ask [RequestCheck.Verify]. It borrows
 // nothing and allocates nothing.
 type RequestCheck struct {
-	get, http11, upgrade, connection, version bool
+	get, http11, host, upgrade, connection, version bool
 
 	hosts, versions, keys, origins int
 	key                            [keySize]byte
@@ -41,6 +41,7 @@ func (c *RequestCheck) Field(name, value []byte) {
 	switch {
 	case equalFold(name, "Host"):
 		c.hosts++
+		c.host = validHost(value)
 	case equalFold(name, "Upgrade"):
 		c.upgrade = c.upgrade || hasToken(value, "websocket")
 	case equalFold(name, "Connection"):
@@ -74,7 +75,7 @@ func (c *RequestCheck) Verify() error {
 		return ErrNotWebSocket
 	case !c.connection:
 		return ErrConnectionField
-	case c.hosts != 1:
+	case c.hosts != 1 || !c.host:
 		return ErrNoHost
 	case c.versions != 1 || !c.version:
 		return ErrWebSocketVersion
@@ -99,6 +100,24 @@ func acceptFor(key [keySize]byte) [acceptSize]byte {
 	var accept [acceptSize]byte
 	base64.StdEncoding.Encode(accept[:], sum[:])
 	return accept
+}
+
+// validHost reports whether a Host value has only what may stand in a name, an
+// address and a port (RFC 3986 sections 3.2.2 and 3.2.3), and is not empty. A
+// server has to refuse any other (RFC 9112 section 3.2).
+func validHost(value []byte) bool {
+	for _, b := range value {
+		switch b {
+		case ':', '[', ']', '(', ')', ',', ';', '=':
+		case '#', '^', '`', '|':
+			return false // tokens may have these, hosts not
+		default:
+			if !isTokenByte(b) {
+				return false
+			}
+		}
+	}
+	return len(value) > 0
 }
 
 // validKey reports whether 24 characters are the base64 of exactly 16 bytes.
