@@ -26,7 +26,8 @@ type Handshake struct {
 	answered bool
 	broken   error          // why the answer did not leave
 	peer     netip.AddrPort // of the stream; the zero value if it has none
-	remote   netip.AddrPort // the peer, or what a PROXY header says
+	source   netip.AddrPort // the peer, or what a PROXY header says
+	remote   netip.AddrPort // the source, or what SetRemote says
 	request  *http.Request
 
 	first  [firstHead]byte // memory of the buffer, until the head is longer
@@ -48,7 +49,7 @@ var handshakes = sync.Pool{New: func() any { return &Handshake{} }}
 // handshake returns an empty handshake.
 func (a *Acceptor) handshake(c channel, peer netip.AddrPort) *Handshake {
 	h := handshakes.Get().(*Handshake)
-	h.acceptor, h.channel, h.peer, h.remote = a, c, peer, peer
+	h.acceptor, h.channel, h.peer, h.source, h.remote = a, c, peer, peer, peer
 	h.buffer = h.first[:0]
 	_ = h.head.Reset(a.config.MaxHeaderFields) // in range, as the config was checked
 	return h
@@ -162,8 +163,9 @@ func (h *Handshake) Query() []byte {
 	return query
 }
 
-// Remote returns the address of the client: the peer's, or the one in the
-// PROXY header. The zero value if the stream knows no IP address.
+// Remote returns the address of the client: the peer's, the one in the PROXY
+// header, or what SetRemote said. The zero value if the stream knows no IP
+// address.
 func (h *Handshake) Remote() netip.AddrPort { return h.remote }
 
 // SetRemote says what the client's address is, for whoever knows better, before
@@ -185,7 +187,8 @@ func (h *Handshake) TLS() *tls.ConnectionState {
 }
 
 // Request returns the request as net/http would, made when first asked for.
-// It has no body, and may be kept.
+// It has no body, and may be kept. Its RemoteAddr is the peer's or that in the
+// PROXY header, whatever SetRemote says.
 func (h *Handshake) Request() *http.Request {
 	if h.request != nil {
 		return h.request
@@ -196,8 +199,8 @@ func (h *Handshake) Request() *http.Request {
 		Host: string(head.Get("Host")), RequestURI: string(head.Target()),
 		Header: make(http.Header, head.Len()), Body: http.NoBody, TLS: h.TLS(),
 	}
-	if h.remote.IsValid() {
-		r.RemoteAddr = h.remote.String()
+	if h.source.IsValid() {
+		r.RemoteAddr = h.source.String()
 	} else if conn := h.channel.stream(); conn != nil && conn.RemoteAddr() != nil {
 		r.RemoteAddr = conn.RemoteAddr().String()
 	}

@@ -157,7 +157,7 @@ func (h *Handshake) readProxyHeader() (whole bool, err error) {
 		return false, err
 	}
 	if source.IsValid() {
-		h.remote = source
+		h.source, h.remote = source, source
 	}
 	h.start = length
 	return true, nil
