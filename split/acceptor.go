@@ -55,8 +55,8 @@ type AcceptConfig struct {
 }
 
 // DefaultMaxHandshakes is the default of AcceptConfig.MaxHandshakes. One that
-// has sent a part of its request holds 6 KiB, or what its head takes if that
-// is more.
+// has sent a part of its request holds 7 KiB, and beside them up to twice its
+// head if that is longer than 4 KiB.
 const DefaultMaxHandshakes = 4096
 
 // DefaultHandshakeTimeout is the default of AcceptConfig.Timeout.

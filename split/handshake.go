@@ -31,7 +31,7 @@ type Handshake struct {
 	request  *http.Request
 
 	first  [firstHead]byte // memory of the buffer, until the head is longer
-	answer [512]byte       // memory of the answer, unless that is longer
+	answer [320]byte       // memory of the answer, unless that is longer
 }
 
 const firstHead = 4 << 10
@@ -59,6 +59,7 @@ func (a *Acceptor) handshake(c channel, peer netip.AddrPort) *Handshake {
 func (h *Handshake) release() {
 	h.acceptor, h.channel, h.buffer, h.request = nil, nil, nil, nil
 	h.start, h.size, h.proxied, h.answered, h.broken = 0, 0, false, false, nil
+	_ = h.head.Reset(0) // or it would keep what it was read from
 	handshakes.Put(h)
 }
 

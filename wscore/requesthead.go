@@ -10,8 +10,8 @@ type RequestHead struct {
 }
 
 // Reset makes the head ready for a request with at most that many header
-// fields; 0 means [MaxHeaderFields], which is also the highest value. The error
-// is a [*ConfigError].
+// fields; 0 means [MaxHeaderFields], which is also the highest value. It borrows
+// nothing any more. The error is a [*ConfigError].
 func (h *RequestHead) Reset(maxFields int) error {
 	maxFields, err := headerFieldLimit(maxFields)
 	if err != nil {
@@ -19,6 +19,7 @@ func (h *RequestHead) Reset(maxFields int) error {
 	}
 	h.parser.reset(maxFields)
 	h.request.raw, h.request.count = nil, 0
+	h.request.method, h.request.target, h.request.version = nil, nil, nil
 	h.check = RequestCheck{}
 	return nil
 }
