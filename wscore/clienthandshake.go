@@ -50,11 +50,12 @@ func (h *ClientHandshake) Verify(r *Response) (DeflateParams, error) {
 
 // ReadResponse reads the head of an HTTP/1 response into the buffer, which with
 // [MaxHeadSize] bounds it, and returns it together with the bytes that were read
-// behind it. Both borrow the buffer. The error is a [*HandshakeError] about the
+// behind it. Up to five interim responses before it, such as 103, are passed
+// over (RFC 9110 section 15.2). Both borrow the buffer. The error is a [*HandshakeError] about the
 // head, or the stream's.
 func ReadResponse(stream io.Reader, buffer []byte) (response *Response, rest []byte, err error) {
 	parser := headParser{maxFields: MaxHeaderFields}
-	size, end, err := parser.read(stream, buffer, 0)
+	size, end, err := parser.readResponse(stream, buffer, 0)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -65,10 +65,12 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 	if err := c.flush(handshake.request); err != nil {
 		return nil, "", err
 	}
-	parser, size, err := c.readHead(handshake.maxFields)
+	parser := &headParser{maxFields: handshake.maxFields}
+	size, end, err := parser.readResponse(c.stream, c.read, 0)
 	if err != nil {
 		return nil, "", err
 	}
+	c.end = end
 	response := Response{Fields: parser.fields, status: parser.status()}
 	agreed, err := handshake.Verify(&response)
 	if err != nil {
@@ -84,6 +86,23 @@ func Connect(stream io.ReadWriter, buffers Buffers, options ConnectOptions) (*Co
 	}
 	c.start = size
 	return c, response.Subprotocol(), nil
+}
+
+// maxInterim is how many interim responses may come before the one that counts
+// (RFC 9110 section 15.2). Over it, one of them is taken for that.
+const maxInterim = 5
+
+// readResponse reads the head of a response into the buffer as read does, and
+// passes over interim responses; a 101 is none.
+func (p *headParser) readResponse(stream io.Reader, buffer []byte, end int) (size, held int, err error) {
+	for interim := 0; ; interim++ {
+		size, held, err = p.read(stream, buffer, end)
+		if err != nil || p.status()/100 != 1 || p.status() == 101 || interim == maxInterim {
+			return size, held, err
+		}
+		end = copy(buffer, buffer[size:held])
+		p.reset(p.maxFields)
+	}
 }
 
 // status reads the status code of a response's first line. It is 0 if the line
