@@ -117,7 +117,8 @@ func (b *Broker) options() (nats.Options, error) {
 		}
 	}
 	o.AllowReconnect, o.MaxReconnect, o.IgnoreAuthErrorAbort = true, -1, true
-	o.ReconnectBufSize = -1 // what is published waits here instead
+	o.NoCallbacksAfterClientClose = false // Close waits for the last one
+	o.ReconnectBufSize = -1               // what is published waits here instead
 	switch {
 	case b.config.InProcess != nil:
 		o.InProcessServer = dialing{broker: b, server: b.config.InProcess}
