@@ -129,18 +129,33 @@ func (d *Dialer) stop() {
 
 // run is the life of a dialer.
 func (d *Dialer) run() {
-	defer d.finish()
 	number := 0 // attempts in a row
+	returned := false
+	defer func() {
+		if !returned { // a function of the application called runtime.Goexit
+			d.host.recovered("producer", nil, "runtime.Goexit was called")
+			if d.ctx.Err() == nil {
+				d.giveUp(Attempt{Number: number, Err: &RejectedError{Err: ErrSessionPanic}})
+			}
+		}
+		d.finish()
+	}()
+	d.connectAgain(&number)
+	returned = true
+}
+
+// connectAgain goes from one attempt to the next until there is none.
+func (d *Dialer) connectAgain(number *int) {
 	var last *Attempt
 	for d.ctx.Err() == nil {
-		number++
-		attempt := d.attempt(number, last)
+		*number++
+		attempt := d.attempt(*number, last)
 		if d.ctx.Err() != nil {
 			d.tell(Disconnected{Dialer: d.pid, Attempt: attempt})
 			return
 		}
 		if attempt.Uptime >= d.config.StableAfter {
-			number, attempt.Number = 0, 0
+			*number, attempt.Number = 0, 0
 		}
 		decision := d.decide(&attempt)
 		d.tell(Disconnected{Dialer: d.pid, Attempt: attempt, Again: decision.Again, After: decision.After})
@@ -203,6 +218,12 @@ func (d *Dialer) connect(number int, last *Attempt) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	attached := false
+	defer func() { // also when the producer ends this goroutine
+		if !attached {
+			_ = dialed.Conn.Close()
+		}
+	}()
 	receiver, refusal := d.host.produce(func() (Receiver, error) {
 		return d.newSession(&Established{dialed: dialed, attempt: number})
 	})
@@ -210,7 +231,6 @@ func (d *Dialer) connect(number int, last *Attempt) (*Conn, error) {
 		receiver = nobody{}
 	}
 	if err := d.host.admit(1); err != nil {
-		_ = dialed.Conn.Close()
 		return nil, err
 	}
 	conn, err := d.host.attach(dialed.Conn, dialed.Early, wscore.Answer{Subprotocol: dialed.Subprotocol, Deflate: dialed.Deflate}, receiver)
@@ -218,6 +238,7 @@ func (d *Dialer) connect(number int, last *Attempt) (*Conn, error) {
 		d.host.leave(nil)
 		return nil, err
 	}
+	attached = true
 	if refusal != nil {
 		conn.begin(closeRequest{cause: CauseUser, order: discardQueued, code: wscore.ClosePolicyViolation, reason: "refused"})
 		<-conn.Done()
