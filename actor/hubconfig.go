@@ -58,6 +58,7 @@ const (
 	defaultBrokerPing       = 5 * time.Second
 	defaultBrokerPatience   = 10 * time.Second
 	maxPrefix               = 64
+	mostMembers             = 1_000_000 // that MaxMembers may be; times maxPresenceNodes it fits an int of 32 bits
 )
 
 func (c HubConfig) withDefaults() (HubConfig, error) {
@@ -85,7 +86,7 @@ func (c HubConfig) withDefaults() (HubConfig, error) {
 		inRange("MaxTopics", c.MaxTopics, 1, 1<<24),
 		inRange("MaxMessageBytes", c.MaxMessageBytes, 1, 64<<20),
 		inRange("Grace", c.Grace, 10*time.Millisecond, time.Hour),
-		inRange("MaxMembers", c.MaxMembers, 1, 1_000_000),
+		inRange("MaxMembers", c.MaxMembers, 1, mostMembers),
 		inRange("MaxMetadata", c.MaxMetadata, 1, 4096),
 		inRange("PresenceInterval", c.PresenceInterval, 100*time.Millisecond, time.Hour),
 		inRange("PingInterval", c.PingInterval, 10*time.Millisecond, time.Hour),

@@ -105,7 +105,7 @@ func parsePresenceNews(kind byte, message []byte, maxMetadata int) (n presenceNe
 	default:
 		return n, false
 	}
-	return n, r.ok && len(r.rest) == 0
+	return n, r.ok && len(r.rest) == 0 && n.count <= mostMembers
 }
 
 // wireReader reads fields; after the first that is not there all are zero.
