@@ -84,7 +84,7 @@ type presence struct {
 	remote   map[uint64]*remoteMembers
 	known    int // members of all nodes that are known by name
 	watchers map[string]*watcher
-	pruned   time.Time            // when ended ones were last looked for
+	pruned   time.Time            // when ended ones, and members without names, were last looked for
 	before   map[memberKey]Member // of those who changed, as watchers know them; the zero Member if not
 	used     time.Time            // when somebody looked last
 	sources  sources
@@ -377,6 +377,7 @@ func (p *presence) upkeep(now time.Time) {
 	if now.Sub(p.pruned) >= p.hub.config.PresenceInterval {
 		p.pruned = now
 		p.prune()
+		p.complete()
 	}
 	var digest []byte
 	if len(p.local.byID) > 0 && now.Sub(p.digested) >= p.hub.config.PresenceInterval {
@@ -395,6 +396,20 @@ func (p *presence) prune() {
 	for key, w := range p.watchers {
 		if p.hub.hasEnded(w.pid) {
 			delete(p.watchers, key)
+		}
+	}
+}
+
+// complete asks for members that were only counted when there were too many,
+// once there is room for all. The caller holds the lock.
+func (p *presence) complete() {
+	if p.count() > p.hub.config.MaxMembers {
+		return
+	}
+	for _, r := range p.remote {
+		if len(r.byID) < r.count {
+			r.version = 0 // the state is to be taken though nothing has changed there
+			p.missed()
 		}
 	}
 }
