@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"maps"
 	"strings"
 	"sync"
 
@@ -18,9 +19,19 @@ type deadLetters struct {
 	pid    *PID
 
 	mu        sync.Mutex
-	observers map[string]Observer // by the name that begins PIDs
-	counted   map[*PID]struct{}   // targets of our own dead letters on their way here
+	observers map[string]*letterObserver // by the name that begins PIDs
+	counted   map[*PID]struct{}          // targets of our own dead letters on their way here
 }
+
+// letterObserver is who is told of dead letters to one name.
+type letterObserver struct {
+	observer Observer
+	hosts    int // of that name: servers, and dialers that have not ended
+}
+
+// keptLetterObservers is from how many names on those are forgotten of which all
+// hosts have ended: dialers come and go, and may have names of their own.
+const keptLetterObservers = 1024
 
 const deadLettersID = "websocket-dead-letters"
 
@@ -42,7 +53,7 @@ func collectDeadLetters(engine *Engine) *deadLetters {
 	}
 	d := &deadLetters{
 		engine: engine, pid: hollywood.NewPID(engine.Address(), deadLettersID+"/"),
-		observers: make(map[string]Observer), counted: make(map[*PID]struct{}),
+		observers: make(map[string]*letterObserver), counted: make(map[*PID]struct{}),
 	}
 	engine.SpawnProc(d)
 	engine.Subscribe(d.pid)
@@ -54,7 +65,26 @@ func collectDeadLetters(engine *Engine) *deadLetters {
 func (d *deadLetters) observe(name string, observer Observer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.observers[name] = observer
+	o := d.observers[name]
+	if o == nil {
+		if len(d.observers) >= keptLetterObservers {
+			maps.DeleteFunc(d.observers, func(_ string, o *letterObserver) bool { return o.hosts == 0 })
+		}
+		o = &letterObserver{}
+		d.observers[name] = o
+	}
+	o.observer = observer
+	o.hosts++
+}
+
+// ended says that a host of that name has: messages to its connections are
+// counted as long as there is room for its name.
+func (d *deadLetters) ended(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if o := d.observers[name]; o != nil {
+		o.hosts--
+	}
 }
 
 // refuse makes a dead letter of a message that was counted already.
@@ -103,7 +133,10 @@ func (d *deadLetters) take(event hollywood.DeadLetterEvent) {
 	d.mu.Lock()
 	_, counted := d.counted[event.Target]
 	delete(d.counted, event.Target)
-	observer := d.observers[name]
+	var observer Observer
+	if o := d.observers[name]; o != nil {
+		observer = o.observer
+	}
 	d.mu.Unlock()
 	if pill, ok := asPoisonPill(event.Message); ok {
 		pill.cancel()

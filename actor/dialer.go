@@ -298,6 +298,7 @@ func (d *Dialer) tell(event any) {
 func (d *Dialer) finish() {
 	d.stop() // also if it gave up by itself
 	d.host.engine.Registry.Remove(d.pid)
+	d.host.letters.ended(d.config.Name)
 	d.mu.Lock()
 	d.ended = true
 	onDone := d.onDone
