@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tandem-ws/tandem/examples/chat/store"
 )
 
 // The wire protocol as values: what a client may send, what the server
@@ -23,6 +25,10 @@ const (
 	maxNickBytes    = 24
 	maxRoomBytes    = 32
 	maxIDCharacters = 64
+	// maxClientBytes is the longest name that a client may give itself.
+	maxClientBytes = 64
+	// maxSeen is how many rooms one request for unread counts may name.
+	maxSeen = 20
 	// maxFrameBytes is the longest message that is read at all, which leaves
 	// room for a text in which each character is escaped. Over it: close 1009.
 	maxFrameBytes = 16 << 10
@@ -31,21 +37,34 @@ const (
 // What a client can ask for.
 type (
 	// join enters a room, and leaves the one before.
-	join struct{ room, nick string }
+	join struct {
+		room, nick string
+		client     string // what it called itself when it was here before
+		after      uint64 // the last message that it has seen
+		epoch      string // of that number
+	}
 	// say speaks in the room that was entered.
 	say struct{ id, text string }
+	// typing tells the others in the room that something is being written.
+	typing struct{}
+	// listRooms asks for all rooms, and how much is unread in some.
+	listRooms struct{ seen map[string]uint64 }
 )
 
 // clientMessage is a message from a client as it is on the wire.
 type clientMessage struct {
-	Type string `json:"type"`
-	Room string `json:"room"`
-	Nick string `json:"nick"`
-	ID   string `json:"id"`
-	Text string `json:"text"`
+	Type   string            `json:"type"`
+	Room   string            `json:"room"`
+	Nick   string            `json:"nick"`
+	Client string            `json:"client"`
+	After  uint64            `json:"after"`
+	Epoch  string            `json:"epoch"`
+	ID     string            `json:"id"`
+	Text   string            `json:"text"`
+	Seen   map[string]uint64 `json:"seen"`
 }
 
-// readMessage turns a client's message into a join or a say. It keeps nothing
+// readMessage turns a client's message into what it asks for. It keeps nothing
 // of data.
 func readMessage(data []byte) (request any, problem *errorMessage) {
 	var m *clientMessage
@@ -59,8 +78,10 @@ func readMessage(data []byte) (request any, problem *errorMessage) {
 			return nil, newError(codeBadRoom, "")
 		case !validNick(m.Nick):
 			return nil, newError(codeBadNick, "")
+		case len(m.Client) > maxClientBytes:
+			return nil, newError(codeBadID, "")
 		}
-		return join{room: m.Room, nick: m.Nick}, nil
+		return join{room: m.Room, nick: m.Nick, client: m.Client, after: m.After, epoch: m.Epoch}, nil
 	case "say":
 		switch {
 		case !validID(m.ID):
@@ -73,6 +94,18 @@ func readMessage(data []byte) (request any, problem *errorMessage) {
 			return nil, problem
 		}
 		return say{id: m.ID, text: m.Text}, nil
+	case "typing":
+		return typing{}, nil
+	case "rooms":
+		if len(m.Seen) > maxSeen {
+			return nil, newError(codeTooLong, "")
+		}
+		for room := range m.Seen {
+			if !validRoom(room) {
+				return nil, newError(codeBadRoom, "")
+			}
+		}
+		return listRooms{seen: m.Seen}, nil
 	}
 	return nil, newError(codeUnknownType, "")
 }
@@ -126,14 +159,17 @@ func foldNick(nick string) string {
 // What the server sends.
 type (
 	limitsMessage struct {
-		Text int `json:"text"`
-		Nick int `json:"nick"`
-		Room int `json:"room"`
+		Text  int `json:"text"`
+		Nick  int `json:"nick"`
+		Room  int `json:"room"`
+		Retry int `json:"retry"`
 	}
 	welcomeMessage struct {
 		Type       string        `json:"type"`
 		Version    int           `json:"version"`
 		Connection string        `json:"connection"`
+		Node       string        `json:"node"`
+		Storing    bool          `json:"storing"`
 		Limits     limitsMessage `json:"limits"`
 	}
 	joinedMessage struct {
@@ -141,16 +177,31 @@ type (
 		Room    string            `json:"room"`
 		Nick    string            `json:"nick"`
 		Members []string          `json:"members"`
+		Epoch   string            `json:"epoch"`
+		Seq     uint64            `json:"seq"`
+		Gap     bool              `json:"gap"`
+		History []json.RawMessage `json:"history"`
+	}
+	historyMessage struct {
+		Type    string            `json:"type"`
+		Room    string            `json:"room"`
 		History []json.RawMessage `json:"history"`
 	}
 	chatMessage struct {
 		Type string `json:"type"`
 		Room string `json:"room"`
 		Seq  uint64 `json:"seq"`
+		Prev uint64 `json:"prev"`
 		Nick string `json:"nick"`
 		Text string `json:"text"`
 		At   string `json:"at"`
 		ID   string `json:"id"`
+	}
+	ackMessage struct {
+		Type string `json:"type"`
+		Room string `json:"room"`
+		ID   string `json:"id"`
+		Seq  uint64 `json:"seq"`
 	}
 	noticeMessage struct {
 		Type    string   `json:"type"`
@@ -158,7 +209,25 @@ type (
 		Room    string   `json:"room"`
 		Nick    string   `json:"nick"`
 		At      string   `json:"at"`
-		Members []string `json:"members"`
+		Members []string `json:"members,omitzero"`
+	}
+	typingMessage struct {
+		Type string `json:"type"`
+		Room string `json:"room"`
+		Nick string `json:"nick"`
+	}
+	stateMessage struct {
+		Type    string `json:"type"`
+		Storing bool   `json:"storing"`
+	}
+	roomsMessage struct {
+		Type  string       `json:"type"`
+		Rooms []listedRoom `json:"rooms"`
+	}
+	listedRoom struct {
+		Room    string `json:"room"`
+		Members int    `json:"members"`
+		Unread  *int   `json:"unread,omitempty"`
 	}
 	errorMessage struct {
 		Type string    `json:"type"`
@@ -174,10 +243,10 @@ const (
 	noticeLeave = "leave"
 )
 
-func newWelcome(connection string) welcomeMessage {
+func newWelcome(connection, node string, storing bool) welcomeMessage {
 	return welcomeMessage{
-		Type: "welcome", Version: protocolVersion, Connection: connection,
-		Limits: limitsMessage{Text: maxTextBytes, Nick: maxNickBytes, Room: maxRoomBytes},
+		Type: "welcome", Version: protocolVersion, Connection: connection, Node: node, Storing: storing,
+		Limits: limitsMessage{Text: maxTextBytes, Nick: maxNickBytes, Room: maxRoomBytes, Retry: int(retryWithin.Seconds())},
 	}
 }
 
@@ -197,7 +266,14 @@ const (
 	codeRoomsFull   errorCode = "rooms_full"
 	codeRoomFull    errorCode = "room_full"
 	codeBadID       errorCode = "bad_id"
+	codeUnavailable errorCode = "unavailable"
+	codeReplaced    errorCode = "replaced"
+	codeNotYours    errorCode = "not_yours"
 )
+
+// retryWithin is how long a client may send a message again. It leaves some of
+// the store's window to what is on its way.
+const retryWithin = store.Window * 3 / 4
 
 // errorTexts say what was wrong, for people.
 var errorTexts = map[errorCode]string{
@@ -211,6 +287,9 @@ var errorTexts = map[errorCode]string{
 	codeNotJoined:   "Please join a room first.",
 	codeRoomsFull:   "There are too many rooms just now. Please join one that exists.",
 	codeRoomFull:    "That room is full. Please try another one.",
+	codeUnavailable: "The chat cannot store anything just now. Please try again.",
+	codeReplaced:    "You have joined this room on another connection.",
+	codeNotYours:    "Your token is for another nickname.",
 	codeBadID:       fmt.Sprintf("A message needs an id of 1 to %d characters.", maxIDCharacters),
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +15,16 @@ func TestReadMessageJudgesEveryField(t *testing.T) {
 		code errorCode
 		id   string
 	}{
-		"join":                   {data: `{"type":"join","room":"lobby","nick":"ann"}`, want: join{"lobby", "ann"}},
-		"unknown fields":         {data: `{"type":"join","room":"a-B_9","nick":"ann","color":{"x":[1]}}`, want: join{"a-B_9", "ann"}},
-		"room of 32 bytes":       {data: `{"type":"join","room":"` + strings.Repeat("r", 32) + `","nick":"a"}`, want: join{strings.Repeat("r", 32), "a"}},
+		"join":                   {data: `{"type":"join","room":"lobby","nick":"ann"}`, want: join{room: "lobby", nick: "ann"}},
+		"join again":             {data: `{"type":"join","room":"lobby","nick":"ann","client":"c","after":7,"epoch":"e"}`, want: join{room: "lobby", nick: "ann", client: "c", after: 7, epoch: "e"}},
+		"client of 65 bytes":     {data: `{"type":"join","room":"lobby","nick":"ann","client":"` + strings.Repeat("c", 65) + `"}`, code: codeBadID},
+		"number below 0":         {data: `{"type":"join","room":"lobby","nick":"ann","after":-1}`, code: codeBadJSON},
+		"typing":                 {data: `{"type":"typing"}`, want: typing{}},
+		"rooms":                  {data: `{"type":"rooms","seen":{"lobby":7}}`, want: listRooms{seen: map[string]uint64{"lobby": 7}}},
+		"rooms of a bad name":    {data: `{"type":"rooms","seen":{"a b":7}}`, code: codeBadRoom},
+		"too many rooms":         {data: `{"type":"rooms","seen":{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1,"7":1,"8":1,"9":1,"10":1,"11":1,"12":1,"13":1,"14":1,"15":1,"16":1,"17":1,"18":1,"19":1,"20":1,"21":1}}`, code: codeTooLong},
+		"unknown fields":         {data: `{"type":"join","room":"a-B_9","nick":"ann","color":{"x":[1]}}`, want: join{room: "a-B_9", nick: "ann"}},
+		"room of 32 bytes":       {data: `{"type":"join","room":"` + strings.Repeat("r", 32) + `","nick":"a"}`, want: join{room: strings.Repeat("r", 32), nick: "a"}},
 		"room of 33 bytes":       {data: `{"type":"join","room":"` + strings.Repeat("r", 33) + `","nick":"a"}`, code: codeBadRoom},
 		"room missing":           {data: `{"type":"join","nick":"ann"}`, code: codeBadRoom},
 		"room with a space":      {data: `{"type":"join","room":"a b","nick":"ann"}`, code: codeBadRoom},
@@ -45,7 +53,7 @@ func TestReadMessageJudgesEveryField(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, problem := readMessage([]byte(test.data))
 			if test.code == "" {
-				if problem != nil || got != test.want {
+				if problem != nil || !reflect.DeepEqual(got, test.want) {
 					t.Fatalf("got %#v, %+v, want %#v", got, problem, test.want)
 				}
 				return
@@ -84,7 +92,7 @@ func TestNicknamesThatDifferInCaseAreTheSame(t *testing.T) {
 
 func TestEveryErrorCodeHasASentence(t *testing.T) {
 	for _, code := range []errorCode{codeNickTaken, codeBadNick, codeBadRoom, codeTooLong, codeTooFast, codeBadJSON,
-		codeUnknownType, codeNotJoined, codeRoomsFull, codeRoomFull, codeBadID} {
+		codeUnknownType, codeNotJoined, codeRoomsFull, codeRoomFull, codeBadID, codeUnavailable, codeReplaced, codeNotYours} {
 		if text := newError(code, "").Text; !strings.HasSuffix(text, ".") {
 			t.Errorf("%s says %q", code, text)
 		}
@@ -97,11 +105,11 @@ func TestMessagesOnTheWire(t *testing.T) {
 		message any
 		want    string
 	}{
-		{newWelcome("c-1"), `{"type":"welcome","version":1,"connection":"c-1","limits":{"text":2000,"nick":24,"room":32}}`},
-		{joinedMessage{Type: "joined", Room: "r", Nick: "ann", Members: []string{"ann"}, History: (&history{}).all()},
-			`{"type":"joined","room":"r","nick":"ann","members":["ann"],"history":[]}`},
-		{chatMessage{Type: "message", Room: "r", Seq: 13, Nick: "ann", Text: "<b> & \"q\"\n", At: formatTime(at), ID: "x"},
-			`{"type":"message","room":"r","seq":13,"nick":"ann","text":"<b> & \"q\"\n","at":"2026-03-01T11:00:00.005Z","id":"x"}`},
+		{newWelcome("c-1", "n", true), `{"type":"welcome","version":1,"connection":"c-1","node":"n","storing":true,"limits":{"text":2000,"nick":24,"room":32,"retry":90}}`},
+		{joinedMessage{Type: "joined", Room: "r", Nick: "ann", Members: []string{"ann"}, Epoch: "e", Seq: 7, History: (&history{}).recent()},
+			`{"type":"joined","room":"r","nick":"ann","members":["ann"],"epoch":"e","seq":7,"gap":false,"history":[]}`},
+		{chatMessage{Type: "message", Room: "r", Seq: 13, Prev: 9, Nick: "ann", Text: "<b> & \"q\"\n", At: formatTime(at), ID: "x"},
+			`{"type":"message","room":"r","seq":13,"prev":9,"nick":"ann","text":"<b> & \"q\"\n","at":"2026-03-01T11:00:00.005Z","id":"x"}`},
 		{noticeMessage{Type: "notice", Kind: noticeLeave, Room: "r", Nick: "ann", At: formatTime(at), Members: (&roster{}).names()},
 			`{"type":"notice","kind":"leave","room":"r","nick":"ann","at":"2026-03-01T11:00:00.005Z","members":[]}`},
 		{&errorMessage{Type: "error", Code: codeTooFast, Text: "No.", ID: "x"}, `{"type":"error","code":"too_fast","text":"No.","id":"x"}`},

@@ -1,25 +1,58 @@
 package main
 
 import (
+	"errors"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/examples/chat/store"
 	"github.com/tandem-ws/tandem/wscore"
 )
 
-// room is the actor that a chat room is: who is in it, what was said last, and
-// the topic that everything said goes out on. It reads no JSON and keeps no
-// client to any rule: sessions do.
+// room is the actor that a chat room is on this node: who is in it, what was
+// said last, and the topic that everything said goes out on. What is said is
+// stored first, and comes back from the store on every node in one order. It
+// reads no JSON and keeps no client to any rule: sessions do.
 type room struct {
-	name    string
-	rooms   *rooms
-	topic   actor.Topic
-	roster  roster
-	history history
-	seq     uint64
+	name   string
+	rooms  *rooms
+	node   *node
+	topic  actor.Topic
+	roster roster
+
+	history  history
+	last     uint64 // the number of the last message that went out
+	expected uint64 // the highest number that somebody has heard of
+	overdue  bool   // it was there at the last tick too
+	ticks    int
+	timer    *time.Timer
+
+	isOpen    bool // the history is there
+	opening   bool
+	catching  bool // something of the store is being read
+	reaching  uint64
+	unfollow  func()
+	entering  []enterRoom // wait for the room to open, or to catch up
+	counting  []countAfter
+	claiming  map[*actor.Conn]bool // whether they have left meanwhile
+	announced int                  // how many members other nodes were told of
 }
+
+// Times of a room.
+const (
+	// leaveGrace is how long a member may be away without the others noticing.
+	leaveGrace = 3 * time.Second
+	// roomTick is how often a room looks whether something is overdue.
+	roomTick = time.Second
+	// roomLook is after how many ticks it looks even if nothing seems to be.
+	roomLook = 5
+	// openTimeout is how long a join waits for the room to open.
+	openTimeout = operationTimeout
+)
 
 // What a session sends to a room. A session's messages arrive in order.
 type (
@@ -28,9 +61,13 @@ type (
 	enterRoom struct {
 		conn    *actor.Conn
 		session *actor.PID
-		nick    string
+		join    join
+		owner   string
 		place   *place // in this room
 		from    *place // where the session is now; nil for nowhere
+		// Of the room's own: how long it waits, and whether for more of the store.
+		until     time.Time
+		hasLooked bool
 	}
 	// speakInRoom says something to all members.
 	speakInRoom struct {
@@ -41,12 +78,41 @@ type (
 	leaveRoom struct {
 		conn  *actor.Conn
 		place *place
+		final bool // nobody is going to come back
 	}
 	// passOn sends a message to another actor once all before it is done.
 	passOn struct {
 		to      *actor.PID
 		message any
 	}
+	// countAfter asks how many messages came after one; the answer has room.
+	countAfter struct {
+		seq    uint64
+		answer chan<- int
+	}
+)
+
+// What a room sends to itself.
+type (
+	opened struct {
+		page     store.Page
+		unfollow func()
+		err      error
+	}
+	caughtUp struct {
+		page store.Page
+		err  error
+	}
+	claimed struct {
+		enter enterRoom
+		err   error
+	}
+	wasStored struct{ seq uint64 }
+	graceOver struct {
+		owner string
+		away  uint64
+	}
+	tick struct{}
 )
 
 // What a room answers to a session.
@@ -58,94 +124,443 @@ type (
 	}
 )
 
-func newRoom(name string, rooms *rooms) *room { return &room{name: name, rooms: rooms} }
+func newRoom(name string, rooms *rooms) *room {
+	return &room{name: name, rooms: rooms, node: rooms.node, roster: newRoster(), claiming: make(map[*actor.Conn]bool)}
+}
 
 // Receive handles one message. A panic ends the connection whose message it
 // was, and neither the room nor the program.
 func (r *room) Receive(c *actor.Context) {
+	defer r.survive(nil)
 	switch m := c.Message().(type) {
+	case actor.Started:
+		r.open(c)
+		r.tick(c)
 	case enterRoom:
 		defer r.survive(m.conn)
 		r.enter(c, m)
+	case claimed:
+		defer r.survive(m.enter.conn)
+		r.claimed(c, m)
 	case speakInRoom:
 		defer r.survive(m.conn)
-		r.speak(m)
+		r.speak(c, m)
 	case leaveRoom:
 		defer m.place.leave()
 		defer r.survive(m.conn)
-		r.leave(m.conn)
+		r.leave(c, m)
 	case passOn:
 		c.Engine().Send(m.to, m.message)
+	case countAfter:
+		r.count(m)
+	case store.Message:
+		r.hear(c, m)
+	case wasStored:
+		r.expected = max(r.expected, m.seq)
+	case opened:
+		r.opened(c, m)
+	case caughtUp:
+		r.caughtUp(c, m)
+	case actor.PresenceChange:
+		r.roster.take(m, r.node.name)
+		r.notify()
+	case graceOver:
+		if member := r.roster.byOwner[m.owner]; member != nil && member.conn == nil && member.away == m.away {
+			r.remove(member)
+		}
+	case tick:
+		r.tick(c)
 	case actor.Stopped:
-		r.rooms.ended()
+		r.end()
 	}
 }
 
 func (r *room) survive(conn *actor.Conn) {
 	if v := recover(); v != nil {
-		r.rooms.logger.Error("room panicked", zap.String("room", r.name), zap.String("connection", conn.ID()),
-			zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+		r.node.logger.Error("room panicked", zap.String("room", r.name), zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+		if conn == nil {
+			return
+		}
 		_ = conn.Close(wscore.CloseInternalError, "internal error") // it may be closing already
 	}
 }
 
-func (r *room) enter(c *actor.Context, m enterRoom) {
-	before, isMember := r.roster.nick(m.conn)
-	if !r.roster.isFree(m.nick, m.conn) {
-		if !isMember {
-			m.place.leave()
+// tick looks whether the room could open, or something is overdue.
+func (r *room) tick(c *actor.Context) {
+	engine, self := c.Engine(), c.PID()
+	r.timer = time.AfterFunc(roomTick, func() { engine.Send(self, tick{}) })
+	r.ticks++
+	switch isLate := r.expected > r.last; {
+	case !r.isOpen:
+		r.giveUp(c)
+		r.open(c)
+	case isLate && r.overdue, r.ticks%roomLook == 0:
+		r.catchUp(c)
+		r.overdue = false
+	default:
+		r.overdue = isLate
+	}
+	if n := len(r.roster.byOwner); n != r.announced {
+		r.announced = n
+		if n == 0 {
+			r.node.hub.LeaveAs(roomsName, r.announceID())
+		} else if r.node.hub.JoinAs(roomsName, actor.Member{ID: r.announceID(), Metadata: r.name + " " + strconv.Itoa(n)}) != nil {
+			r.announced = -1 // again at the next tick
 		}
-		c.Engine().Send(m.session, refused{place: m.place, code: codeNickTaken})
+	}
+}
+
+func (r *room) announceID() string { return r.node.name + "/" + r.name }
+
+// open reads the history and follows what is said and who comes and goes. That
+// may wait for the network, so that it is done by the way.
+func (r *room) open(c *actor.Context) {
+	if r.opening {
 		return
 	}
+	r.opening = true
+	engine, self, node := c.Engine(), c.PID(), r.node
+	go func() {
+		var result opened
+		result.unfollow, result.err = node.store.Follow(r.name, func(m store.Message) { engine.Send(self, m) })
+		if result.err == nil {
+			ctx, cancel := operation()
+			defer cancel()
+			result.page, result.err = node.store.After(ctx, r.name, 0)
+			if result.err == nil {
+				result.err = node.hub.Watch(hereName(r.name), self)
+			}
+			if result.err != nil {
+				result.unfollow()
+			}
+		}
+		engine.Send(self, result)
+	}()
+}
+
+func (r *room) opened(c *actor.Context, m opened) {
+	r.opening = false
+	if m.err != nil {
+		r.node.logger.Warn("room cannot open", zap.String("room", r.name), zap.Error(m.err))
+		return // at the next tick again
+	}
+	r.isOpen, r.unfollow = true, m.unfollow
+	for _, said := range m.page.Messages {
+		r.accept(said)
+	}
+	r.letIn(c)
+	for _, waiting := range r.counting {
+		r.count(waiting)
+	}
+	r.counting = nil
+	if r.expected > r.last {
+		r.catchUp(c)
+	}
+}
+
+// giveUp refuses those who have waited too long.
+func (r *room) giveUp(c *actor.Context) {
+	var left []enterRoom
+	for _, m := range r.entering {
+		if r.node.now().Before(m.until) {
+			left = append(left, m)
+		} else {
+			r.refuse(c, m, codeUnavailable)
+		}
+	}
+	r.entering = left
+}
+
+func (r *room) letIn(c *actor.Context) {
+	waiting := r.entering
+	r.entering = nil
+	for _, m := range waiting {
+		r.enter(c, m)
+	}
+}
+
+// hear takes what the store publishes again. What is not next shows that
+// something is missing.
+func (r *room) hear(c *actor.Context, m store.Message) {
+	r.expected = max(r.expected, m.Seq)
+	switch {
+	case !r.isOpen:
+	case m.Seq > r.last && m.Prev == r.last:
+		r.accept(m)
+	case m.Seq == 0 || m.Seq > r.last:
+		r.catchUp(c)
+	}
+}
+
+// catchUp reads what was missed.
+func (r *room) catchUp(c *actor.Context) {
+	if r.catching || !r.isOpen {
+		return
+	}
+	r.catching, r.reaching = true, r.expected
+	engine, self, node, last := c.Engine(), c.PID(), r.node, r.last
+	go func() {
+		ctx, cancel := operation()
+		defer cancel()
+		page, err := node.store.After(ctx, r.name, last)
+		engine.Send(self, caughtUp{page: page, err: err})
+	}()
+}
+
+func (r *room) caughtUp(c *actor.Context, m caughtUp) {
+	r.catching = false
+	if m.err == nil {
+		for _, said := range m.page.Messages {
+			r.accept(said)
+		}
+		if r.expected <= r.reaching {
+			r.expected = r.last // what was heard of and is not there is not going to come
+		}
+	}
+	r.letIn(c)
+	if m.err == nil && r.expected > r.last {
+		r.catchUp(c)
+	}
+}
+
+// accept sends a message out to all members, once and in order.
+func (r *room) accept(m store.Message) {
+	if m.Seq <= r.last {
+		return
+	}
+	message := encode(chatMessage{Type: "message", Room: r.name, Seq: m.Seq, Prev: m.Prev, Nick: m.Nick, Text: m.Text, At: formatTime(m.At), ID: m.ID})
+	if m.Prev != r.last || len(r.history.messages) == 0 {
+		r.history = history{before: m.Prev}
+	}
+	r.last = m.Seq
+	r.history.add(m.Seq, message)
+	if r.topic.Len() > 0 {
+		r.topic.Publish(r.node.hub.Text(message))
+	}
+}
+
+func (r *room) refuse(c *actor.Context, m enterRoom, code errorCode) {
+	if r.roster.byConn[m.conn] == nil {
+		m.place.leave()
+	}
+	c.Engine().Send(m.session, refused{place: m.place, code: code})
+}
+
+// enter asks for the nickname, unless the client has it already.
+func (r *room) enter(c *actor.Context, m enterRoom) {
+	if m.until.IsZero() {
+		m.until = r.node.now().Add(openTimeout)
+	}
+	// A client may have seen more than this node has.
+	isBehind := m.join.epoch == r.node.store.Epoch() && m.join.after > r.last && !m.hasLooked
+	if !r.isOpen || isBehind {
+		m.hasLooked = r.isOpen
+		r.entering = append(r.entering, m)
+		r.catchUp(c)
+		return
+	}
+	member := r.roster.byOwner[m.owner]
+	if member != nil && member.nick == m.join.nick {
+		r.admit(c, m)
+		return
+	}
+	if !r.roster.isFree(m.join.nick, m.owner) {
+		r.refuse(c, m, codeNickTaken)
+		return
+	}
+	r.claiming[m.conn] = false
+	engine, self, node := c.Engine(), c.PID(), r.node
+	go func() {
+		ctx, cancel := operation()
+		defer cancel()
+		err := node.store.Claim(ctx, r.name, foldNick(m.join.nick), m.owner)
+		engine.Send(self, claimed{enter: m, err: err})
+	}()
+}
+
+func (r *room) claimed(c *actor.Context, m claimed) {
+	hasLeft := r.claiming[m.enter.conn]
+	delete(r.claiming, m.enter.conn)
+	switch {
+	case errors.Is(m.err, store.ErrTaken):
+		r.refuse(c, m.enter, codeNickTaken)
+	case m.err != nil:
+		r.refuse(c, m.enter, codeUnavailable)
+	case hasLeft:
+		r.node.store.Release(r.name, foldNick(m.enter.join.nick), m.enter.owner)
+	default:
+		r.admit(c, m.enter)
+	}
+}
+
+// admit makes the client a member, and shows it what it has missed.
+func (r *room) admit(c *actor.Context, m enterRoom) {
 	// The session knows before its client does, so that whatever the client
 	// says next finds it in this room; and what the old room says ends here.
 	c.Engine().Send(m.session, entered{place: m.place})
 	if m.from != nil {
 		m.conn.Unsubscribe(m.from.room.topic)
 	}
-	if before != m.nick {
-		if isMember {
-			r.roster.remove(m.conn)
-			r.notify(noticeLeave, before, m.conn)
-		}
-		r.roster.add(m.conn, m.nick)
-		r.notify(noticeJoin, m.nick, m.conn)
+	who := r.roster.byOwner[m.owner]
+	switch {
+	case who == nil:
+		who = &member{owner: m.owner}
+		r.roster.byOwner[m.owner] = who
+	case who.conn != nil && who.conn != m.conn:
+		who.conn.Unsubscribe(&r.topic)
+		delete(r.roster.byConn, who.conn)
+		_ = who.conn.SendText(encode(newError(codeReplaced, ""))) // it may be closing
 	}
-	_ = m.conn.SendText(encode(joinedMessage{ // an error means that it is closing
-		Type: "joined", Room: r.name, Nick: m.nick, Members: r.roster.names(), History: r.history.all(),
-	}))
+	if before := r.roster.byConn[m.conn]; before != nil && before != who {
+		delete(r.roster.byConn, m.conn) // it has become somebody else
+		before.conn = nil
+		r.remove(before)
+	}
+	if who.nick != m.join.nick {
+		if who.nick != "" {
+			r.giveBack(who, m.join.nick)
+		}
+		who.nick = m.join.nick
+		// An error means that other nodes do not see the member, until it comes again.
+		_ = r.node.hub.JoinAs(hereName(r.name), actor.Member{ID: memberID(who.owner, who.nick, r.node.name), Metadata: who.nick})
+	}
+	who.conn = m.conn
+	r.roster.byConn[m.conn] = who
+	m.conn.Unsubscribe(&r.topic) // what it missed comes with joined
+	r.notify()
+	r.show(m)
 	_ = m.conn.Subscribe(&r.topic) // fails only when it has ended, which leave deals with
 }
 
-func (r *room) speak(m speakInRoom) {
-	nick, ok := r.roster.nick(m.conn)
-	if !ok {
-		return // a session speaks only where it was let in
+// show sends the client the room, in parts if it has missed much.
+func (r *room) show(m enterRoom) {
+	epoch := r.node.store.Epoch()
+	shown := joinedMessage{Type: "joined", Room: r.name, Nick: m.join.nick, Members: r.roster.names(), Epoch: epoch, Seq: r.last}
+	list, complete := r.history.recent(), true
+	switch {
+	case m.join.after == 0:
+	case m.join.epoch != epoch:
+		complete = false
+	case m.join.after >= r.last:
+		list = nil
+	default:
+		list, complete = r.history.after(m.join.after)
 	}
-	r.seq++
-	message := encode(chatMessage{Type: "message", Room: r.name, Seq: r.seq, Nick: nick, Text: m.text, At: r.at(), ID: m.id})
-	r.history.add(message)
-	r.topic.Publish(m.conn.Text(message))
+	shown.Gap = !complete
+	first := list[:min(len(list), historyPart)]
+	shown.History = append(rawMessages(nil), first...)
+	_ = m.conn.SendText(encode(shown)) // an error means that it is closing
+	for rest := list[len(first):]; len(rest) > 0; {
+		n := min(len(rest), historyPart)
+		_ = m.conn.SendText(encode(historyMessage{Type: "history", Room: r.name, History: rest[:n]}))
+		rest = rest[n:]
+	}
 }
 
-func (r *room) leave(conn *actor.Conn) {
-	nick, ok := r.roster.remove(conn)
-	if !ok {
+// speak stores what somebody says; the store publishes it to all.
+func (r *room) speak(c *actor.Context, m speakInRoom) {
+	who := r.roster.byConn[m.conn]
+	if who == nil {
+		_ = m.conn.SendText(encode(newError(codeNotJoined, m.id))) // it may be closing
 		return
 	}
-	conn.Unsubscribe(&r.topic)
-	r.notify(noticeLeave, nick, conn)
+	r.node.now() // the room's clock is the store's; a broken one shows here
+	engine, self := c.Engine(), c.PID()
+	r.node.store.Append(store.Draft{
+		Room: r.name, Nick: who.nick, Text: m.text, ID: m.id, Conn: m.conn.ID(), Key: digest(who.owner, r.name, m.id),
+	}, func(stored store.Stored, err error) {
+		switch {
+		case errors.Is(err, store.ErrRoomsFull):
+			_ = m.conn.SendText(encode(newError(codeRoomsFull, m.id))) // as above
+		case err != nil:
+			_ = m.conn.SendText(encode(newError(codeUnavailable, m.id)))
+		default:
+			_ = m.conn.SendText(encode(ackMessage{Type: "ack", Room: r.name, ID: m.id, Seq: stored.Seq}))
+			engine.Send(self, wasStored{stored.Seq})
+		}
+	})
+}
+
+func (r *room) count(m countAfter) {
+	if !r.isOpen {
+		r.counting = append(r.counting, m)
+		return
+	}
+	m.answer <- r.history.countAfter(m.seq)
+}
+
+// leave lets a member go, at once or for a while.
+func (r *room) leave(c *actor.Context, m leaveRoom) {
+	if _, isClaiming := r.claiming[m.conn]; isClaiming {
+		r.claiming[m.conn] = true
+	}
+	for i := 0; i < len(r.entering); i++ {
+		if r.entering[i].conn == m.conn {
+			r.entering = append(r.entering[:i:i], r.entering[i+1:]...)
+			i--
+		}
+	}
+	who := r.roster.byConn[m.conn]
+	if who == nil {
+		return
+	}
+	m.conn.Unsubscribe(&r.topic)
+	delete(r.roster.byConn, m.conn)
+	who.conn = nil
+	who.away++
+	if m.final {
+		r.remove(who)
+		return
+	}
+	over, engine, self := graceOver{who.owner, who.away}, c.Engine(), c.PID()
+	time.AfterFunc(leaveGrace, func() { engine.Send(self, over) })
+}
+
+func (r *room) remove(who *member) {
+	delete(r.roster.byOwner, who.owner)
+	r.giveBack(who, "")
+	r.notify()
+}
+
+// giveBack ends what others know of a member, who may have another nickname now.
+func (r *room) giveBack(who *member, next string) {
+	r.node.hub.LeaveAs(hereName(r.name), memberID(who.owner, who.nick, r.node.name))
+	if foldNick(who.nick) != foldNick(next) {
+		r.node.store.Release(r.name, foldNick(who.nick), who.owner)
+	}
 }
 
 // notify tells all who listen that somebody came or went.
-func (r *room) notify(kind, nick string, conn *actor.Conn) {
+func (r *room) notify() {
+	joined, left := r.roster.update()
 	if r.topic.Len() == 0 {
 		return
 	}
-	r.topic.Publish(conn.Text(encode(noticeMessage{
-		Type: "notice", Kind: kind, Room: r.name, Nick: nick, At: r.at(), Members: r.roster.names(),
-	})))
+	n := len(left) + len(joined)
+	tell := func(kind, nick string) {
+		notice := noticeMessage{Type: "notice", Kind: kind, Room: r.name, Nick: nick, At: formatTime(r.node.now())}
+		if n--; n == 0 {
+			notice.Members = r.roster.names()
+		}
+		r.topic.Publish(r.node.hub.Text(encode(notice)))
+	}
+	for _, nick := range left {
+		tell(noticeLeave, nick)
+	}
+	for _, nick := range joined {
+		tell(noticeJoin, nick)
+	}
 }
 
-func (r *room) at() string { return formatTime(r.rooms.now()) }
+// end gives back all that the room has.
+func (r *room) end() {
+	r.timer.Stop()
+	if r.unfollow != nil {
+		r.unfollow()
+	}
+	for _, who := range r.roster.byOwner {
+		r.giveBack(who, "")
+	}
+	r.node.hub.LeaveAs(roomsName, r.announceID())
+	r.rooms.ended()
+}

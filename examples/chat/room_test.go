@@ -4,41 +4,43 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/examples/chat/store"
 )
 
 func TestRosterKeepsNicknamesUniqueAndSorted(t *testing.T) {
-	var r roster
-	ann, bob, cid := new(actor.Conn), new(actor.Conn), new(actor.Conn)
-	r.add(bob, "bob")
-	r.add(ann, "Ann")
-	r.add(cid, "cid")
-	if got := r.names(); !slices.Equal(got, []string{"Ann", "bob", "cid"}) {
-		t.Fatalf("members are %v", got)
+	r := newRoster()
+	for _, m := range []*member{{owner: "1", nick: "bob"}, {owner: "2", nick: "Ann"}} {
+		r.byOwner[m.owner] = m
 	}
-	if r.isFree("ANN", bob) || r.isFree("bob", nil) {
-		t.Error("a nickname that is taken is free")
+	// cid is on another node; what this node says of its own comes back, too.
+	r.take(actor.PresenceChange{Joined: []actor.Member{{ID: memberID("3", "cid", "there"), Metadata: "cid"}, {ID: memberID("1", "bob", "here"), Metadata: "bob"}}}, "here")
+	joined, left := r.update()
+	if got := r.names(); !slices.Equal(got, []string{"Ann", "bob", "cid"}) || !slices.Equal(joined, got) || len(left) != 0 {
+		t.Fatalf("members are %v, came %v, went %v", got, joined, left)
 	}
-	if !r.isFree("ANN", ann) || !r.isFree("dan", nil) {
-		t.Error("a nickname that is free is taken")
+	for _, test := range []struct {
+		nick, owner string
+		free        bool
+	}{{"ANN", "1", false}, {"CID", "1", false}, {"ANN", "2", true}, {"Cid", "3", true}, {"dan", "1", true}} {
+		if r.isFree(test.nick, test.owner) != test.free {
+			t.Errorf("%s is free for %s: %v", test.nick, test.owner, !test.free)
+		}
 	}
-	if nick, ok := r.remove(bob); nick != "bob" || !ok {
-		t.Errorf("removed %q, %v", nick, ok)
+	delete(r.byOwner, "1")
+	r.byOwner["2"].nick = "ANN"
+	r.take(actor.PresenceChange{Left: []actor.Member{{ID: memberID("3", "cid", "there"), Metadata: "cid"}}}, "here")
+	joined, left = r.update()
+	if got := r.names(); !slices.Equal(got, []string{"ANN"}) || !slices.Equal(joined, got) || !slices.Equal(left, []string{"Ann", "bob", "cid"}) {
+		t.Errorf("members are %v, came %v, went %v", got, joined, left)
 	}
-	if _, ok := r.remove(bob); ok {
-		t.Error("removed twice")
-	}
-	if _, ok := r.nick(bob); ok || !r.isFree("bob", nil) {
-		t.Error("still there after it was removed")
-	}
-	if got := r.names(); !slices.Equal(got, []string{"Ann", "cid"}) {
-		t.Errorf("members are %v", got)
+	if joined, left = r.update(); len(joined)+len(left) != 0 {
+		t.Errorf("without a change came %v, went %v", joined, left)
 	}
 }
 
@@ -51,17 +53,24 @@ func TestHistoryIsBoundedInMessagesAndBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h history
-			for i := range 3 * maxHistoryMessages {
-				h.add(fmt.Sprintf("%0*d", test.size, i))
+			const count = 3 * maxHistoryMessages
+			for i := range count {
+				h.add(uint64(i+1), fmt.Sprintf("%0*d", test.size, i+1))
 			}
-			all := h.all()
-			if len(all) != test.want || h.bytes != test.want*test.size {
-				t.Fatalf("holds %d messages, %d bytes", len(all), h.bytes)
+			first := count - test.want + 1
+			if len(h.messages) != test.want || h.bytes != test.want*test.size || h.messages[0].seq != uint64(first) || h.before != uint64(first-1) {
+				t.Fatalf("holds %d messages, %d bytes, from %d after %d", len(h.messages), h.bytes, h.messages[0].seq, h.before)
 			}
-			for i, message := range all {
-				if want := fmt.Sprintf("%0*d", test.size, 3*maxHistoryMessages-test.want+i); string(message) != want {
-					t.Fatalf("message %d is %q", i, strings.TrimLeft(string(message), "0"))
+			for _, ask := range []struct {
+				after, want int
+				complete    bool
+			}{{count, 0, true}, {count - 3, 3, true}, {first, test.want - 1, true}, {first - 1, test.want, true}, {first - 2, test.want, false}} {
+				if list, complete := h.after(uint64(ask.after)); len(list) != ask.want || complete != ask.complete {
+					t.Errorf("after %d: %d messages, complete %v", ask.after, len(list), complete)
 				}
+			}
+			if list := h.recent(); len(list) != min(recentMessages, test.want) || string(list[len(list)-1]) != fmt.Sprintf("%0*d", test.size, count) {
+				t.Errorf("%d recent ones", len(list))
 			}
 		})
 	}
@@ -97,7 +106,12 @@ func newTestRooms(t *testing.T) *rooms {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRooms(engine, zap.NewNop(), time.Now)
+	hub, err := actor.NewHub(engine, nil, actor.HubConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hub.Close)
+	return newRooms(newNode("test", engine, zap.NewNop(), time.Now, hub, store.NewMemory(time.Now)))
 }
 
 func mustTake(t *testing.T, r *rooms, name string) *place {
@@ -168,6 +182,12 @@ func TestRoomOfTheSameNameStartsAgainAtOnce(t *testing.T) {
 		p := mustTake(t, r, "lobby")
 		pids = append(pids, p.room.pid.ID)
 		p.leave()
+		if again := mustTake(t, r, "lobby"); again.room != p.room {
+			t.Fatal("a room that was left does not linger")
+		} else {
+			again.leave()
+		}
+		r.expire(p.room)
 	}
 	waitForNoRooms(t, r)
 	slices.Sort(pids)

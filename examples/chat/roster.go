@@ -7,64 +7,99 @@ import (
 	"github.com/tandem-ws/tandem/actor"
 )
 
-// roster is who is in a room, in the order of their nicknames. No two
-// nicknames are the same but for case.
-type roster struct {
-	nicks   map[*actor.Conn]string
-	members []member // sorted by key
-}
-
+// member is somebody who is in a room by this node. It is known by its owner,
+// who may come back on another connection.
 type member struct {
-	key  string // the folded nickname
-	nick string
-	conn *actor.Conn
+	owner string
+	nick  string
+	conn  *actor.Conn // nil while it may come back
+	away  uint64      // how often it went; tells one grace from another
 }
 
-// nick returns the nickname of a member.
-func (r *roster) nick(conn *actor.Conn) (nick string, ok bool) {
-	nick, ok = r.nicks[conn]
-	return nick, ok
+// memberID is what a member is called in a room's presence. It changes with
+// the nickname, so that a new nickname is somebody new, and with the node, so
+// that who moves is there twice for a moment, and not gone.
+func memberID(owner, nick, node string) string { return owner + "/" + nick + "/" + node }
+
+// roster is who is in a room, by this node and by others, in the order of their
+// nicknames. No two nicknames are the same but for case.
+type roster struct {
+	byOwner map[string]*member
+	byConn  map[*actor.Conn]*member
+	present map[string]string // nicknames by memberID, by other nodes
+	shown   []shownNick       // what the members were told, sorted by key
 }
 
-// isFree reports whether the connection may have the nickname: nobody else
-// has it.
-func (r *roster) isFree(nick string, conn *actor.Conn) bool {
-	at, found := r.find(foldNick(nick))
-	return !found || r.members[at].conn == conn
+type shownNick struct{ key, nick string }
+
+func newRoster() roster {
+	return roster{byOwner: make(map[string]*member), byConn: make(map[*actor.Conn]*member), present: make(map[string]string)}
 }
 
-func (r *roster) find(key string) (int, bool) {
-	return slices.BinarySearchFunc(r.members, key, func(m member, key string) int { return strings.Compare(m.key, key) })
-}
-
-// add makes the connection a member, under a nickname that is free.
-func (r *roster) add(conn *actor.Conn, nick string) {
-	if r.nicks == nil {
-		r.nicks = make(map[*actor.Conn]string)
-	}
+// isFree reports whether the owner may have the nickname, as far as is known.
+func (r *roster) isFree(nick, owner string) bool {
 	key := foldNick(nick)
-	at, _ := r.find(key)
-	r.members = slices.Insert(r.members, at, member{key: key, nick: nick, conn: conn})
-	r.nicks[conn] = nick
+	for _, m := range r.byOwner {
+		if m.owner != owner && foldNick(m.nick) == key {
+			return false
+		}
+	}
+	for id, other := range r.present {
+		if foldNick(other) == key && !strings.HasPrefix(id, owner+"/") {
+			return false
+		}
+	}
+	return true
 }
 
-// remove ends a membership.
-func (r *roster) remove(conn *actor.Conn) (nick string, ok bool) {
-	if nick, ok = r.nicks[conn]; !ok {
-		return "", false
+// take takes news of the presence. What this node itself has said is no news.
+func (r *roster) take(change actor.PresenceChange, node string) {
+	for _, m := range change.Joined {
+		if !strings.HasSuffix(m.ID, "/"+node) {
+			r.present[m.ID] = m.Metadata
+		}
 	}
-	delete(r.nicks, conn)
-	if at, found := r.find(foldNick(nick)); found {
-		r.members = slices.Delete(r.members, at, at+1)
+	for _, m := range change.Left {
+		delete(r.present, m.ID)
 	}
-	return nick, true
+}
+
+// update brings what is shown up to date, and returns who has come and gone.
+func (r *roster) update() (joined, left []string) {
+	now := make(map[string]string)
+	for _, nick := range r.present {
+		now[foldNick(nick)] = nick
+	}
+	for _, m := range r.byOwner {
+		now[foldNick(m.nick)] = m.nick
+	}
+	next := make([]shownNick, 0, len(now))
+	for key, nick := range now {
+		next = append(next, shownNick{key, nick})
+	}
+	slices.SortFunc(next, func(a, b shownNick) int { return strings.Compare(a.key, b.key) })
+	for _, s := range r.shown {
+		if now[s.key] != s.nick {
+			left = append(left, s.nick)
+		}
+		if now[s.key] == s.nick {
+			delete(now, s.key)
+		}
+	}
+	for _, s := range next {
+		if _, isNew := now[s.key]; isNew {
+			joined = append(joined, s.nick)
+		}
+	}
+	r.shown = next
+	return joined, left
 }
 
 // names returns all nicknames, sorted without regard to case.
 func (r *roster) names() []string {
-	names := make([]string, len(r.members))
-	for i, m := range r.members {
-		names[i] = m.nick
+	names := make([]string, len(r.shown))
+	for i, s := range r.shown {
+		names[i] = s.nick
 	}
 	return names
 }

@@ -9,7 +9,9 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -25,17 +27,37 @@ type options struct {
 	addr     string
 	admin    string
 	logLevel zapcore.Level
+
+	data       string
+	natsURL    string
+	natsListen string
+	natsToken  string
+	replicas   int
+	sync       bool
+
+	tokenKey string
+	mint     string
+	origins  string
+	auth     *auth // of tokenKey
 }
 
 // run is the program without its process: it serves until the context ends,
 // and returns the exit code.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
+	return runWith(ctx, args, os.Stdout, stderr)
+}
+
+func runWith(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
 		return complain(stderr, err)
+	}
+	if o.mint != "" {
+		fmt.Fprintln(stdout, o.auth.sign(o.mint, time.Now().Add(tokenLife)))
+		return exitOK
 	}
 	public, err := listen("-addr", o.addr)
 	if err != nil {
@@ -49,7 +71,20 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	logger := newLogger(stderr, o.logLevel)
 	logActors(logger)
 	defer func() { _ = logger.Sync() }() // a terminal cannot be synced
-	return serve(ctx, public, admin, logger)
+	if isPublic(public.Addr()) && (o.auth == nil || o.origins == "") {
+		logger.Warn("the chat is open to the public: consider -token-key and -origins",
+			zap.Bool("tokens", o.auth != nil), zap.Bool("origins", o.origins != ""))
+	}
+	return serve(ctx, o, public, admin, logger)
+}
+
+// tokenLife is how long a token is good that the program itself makes.
+const tokenLife = 30 * 24 * time.Hour
+
+// isPublic reports whether others than this machine can reach an address.
+func isPublic(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
 }
 
 // complain says in one line why the program cannot start.
@@ -65,6 +100,15 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(io.Discard) // complain says it
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` of the page and the WebSocket")
 	flags.StringVar(&o.admin, "admin", "127.0.0.1:8081", "`address` of metrics, health and profiles; not for the public")
+	flags.StringVar(&o.data, "data", "chat-data", "`directory` of the history, for the NATS server in this program")
+	flags.StringVar(&o.natsURL, "nats", "", "`URLs` of NATS servers with JetStream to use instead, separated by commas")
+	flags.StringVar(&o.natsListen, "nats-listen", "", "`address` at which the NATS server in this program takes further chat programs, by their -nats")
+	flags.StringVar(&o.natsToken, "nats-token", "", "`secret` that NATS wants")
+	flags.IntVar(&o.replicas, "replicas", 1, "on how many servers of a NATS cluster the history is stored: `1, 3 or 5`")
+	flags.BoolVar(&o.sync, "sync", false, "write each message through to the disk: survives a power loss, costs a disk flush for each")
+	flags.StringVar(&o.tokenKey, "token-key", "", "`file` with the key of the tokens that clients must show")
+	flags.StringVar(&o.mint, "mint", "", "make a token for this `nickname` with the key, print it and end")
+	flags.StringVar(&o.origins, "origins", "", "`origins` of pages that may connect beside this one's own, separated by commas")
 	flags.TextVar(&o.logLevel, "log-level", zapcore.InfoLevel, "least `level` to log: debug, info, warn or error")
 	err := flags.Parse(args)
 	switch {
@@ -79,6 +123,19 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q (-h lists the flags)", flags.Arg(0))
 	case o.logLevel < zapcore.DebugLevel || o.logLevel > zapcore.ErrorLevel:
 		return o, fmt.Errorf("-log-level %s is not one of debug, info, warn and error", o.logLevel)
+	case o.natsURL != "" && (o.natsListen != "" || o.sync):
+		return o, errors.New("-nats is for other servers; -nats-listen and -sync are for the one in this program")
+	case o.natsURL == "" && o.data == "":
+		return o, errors.New("-data is empty; it needs a directory")
+	case o.replicas != 1 && o.replicas != 3 && o.replicas != 5:
+		return o, fmt.Errorf("-replicas %d is not one of 1, 3 and 5", o.replicas)
+	case o.mint != "" && (o.tokenKey == "" || !validNick(o.mint)):
+		return o, errors.New("-mint needs -token-key and a nickname that the chat would take")
+	}
+	if o.tokenKey != "" {
+		if o.auth, err = readAuth(o.tokenKey); err != nil {
+			return o, fmt.Errorf("-token-key: %w", err)
+		}
 	}
 	return o, nil
 }

@@ -39,14 +39,15 @@ var mailbox = split.MailboxConfig{MaxFrames: 1024, MaxBytes: 2 << 20}
 
 // chat is the running program.
 type chat struct {
-	logger  *zap.Logger
-	rooms   *rooms
-	sockets *actor.Server
-	public  *http.Server
-	admin   *http.Server
+	logger   *zap.Logger
+	backbone *backbone
+	rooms    *rooms
+	sockets  *actor.Server
+	public   *http.Server
+	admin    *http.Server
 }
 
-func newChat(logger *zap.Logger) (*chat, error) {
+func newChat(ctx context.Context, o options, logger *zap.Logger) (c *chat, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	observer, err := metrics.New(metrics.Config{Registerer: registry})
@@ -61,12 +62,28 @@ func newChat(logger *zap.Logger) (*chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &chat{logger: logger, rooms: newRooms(engine, logger, time.Now)}
+	c = &chat{logger: logger}
+	c.backbone, err = openBackbone(ctx, o, engine, registry, observer, logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.backbone.close()
+		}
+	}()
+	node := newNode(c.backbone.name, engine, logger, time.Now, c.backbone.hub, c.backbone.store)
+	node.auth = o.auth
+	c.rooms = newRooms(node)
 	c.sockets, err = actor.NewServer(engine, newSession(c.rooms), actor.ServerConfig{
+		AllowOrigins: list(o.origins),
 		ConnConfig: actor.ConnConfig{
 			Name: "chat", MaxMessageBytes: maxFrameBytes, Mailbox: mailbox, Observer: observer, Logger: logger,
 		},
 	})
+	if err == nil {
+		err = c.backbone.hub.Attach(c.sockets)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +105,8 @@ func (c *chat) newServer(handler http.Handler, writeTimeout time.Duration) *http
 
 // serve serves on both listeners until the context ends, says goodbye to
 // everybody, and returns the exit code.
-func serve(ctx context.Context, public, admin net.Listener, logger *zap.Logger) int {
-	c, err := newChat(logger)
+func serve(ctx context.Context, o options, public, admin net.Listener, logger *zap.Logger) int {
+	c, err := newChat(ctx, o, logger)
 	if err != nil {
 		_, _ = public.Close(), admin.Close()
 		logger.Error("the chat cannot start", zap.Error(err))
@@ -99,7 +116,8 @@ func serve(ctx context.Context, public, admin net.Listener, logger *zap.Logger) 
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- c.public.Serve(public) })
 	serving.Go(func() { failed <- c.admin.Serve(admin) })
-	logger.Info("the chat is open", zap.String("url", urlOf(public.Addr())), zap.String("admin", urlOf(admin.Addr())))
+	logger.Info("the chat is open", zap.String("url", urlOf(public.Addr())), zap.String("admin", urlOf(admin.Addr())),
+		zap.String("node", c.backbone.name), zap.String("nats", c.backbone.url()))
 
 	code := exitOK
 	select {
@@ -122,6 +140,7 @@ func (c *chat) drain() {
 	defer cancel()
 	err := errors.Join(c.sockets.Shutdown(ctx), c.rooms.wait(ctx))
 	c.shut(c.public) // up to here it has answered late handshakes with 503
+	c.backbone.close()
 	if err != nil {
 		c.logger.Warn("the chat closed late: some connections were cut", zap.Error(err))
 	}

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tandem-ws/tandem/actor"
+	"github.com/tandem-ws/tandem/examples/chat/store"
 	"github.com/tandem-ws/tandem/wscore"
 )
 
@@ -98,6 +99,11 @@ func (p *program) awaitReady(ended <-chan int) {
 	}
 }
 
+// baseArgs are the flags of a program of a test; what is given beside them takes their place.
+func baseArgs(t *testing.T) []string {
+	return []string{"-addr", "127.0.0.1:0", "-admin", "127.0.0.1:0", "-log-level", "debug", "-data", t.TempDir()}
+}
+
 // startProgram runs the program in this process until the test ends or calls
 // stop, which returns the exit code.
 func startProgram(t *testing.T, args ...string) (p *program, stop func() int) {
@@ -106,7 +112,7 @@ func startProgram(t *testing.T, args ...string) (p *program, stop func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-admin", "127.0.0.1:0", "-log-level", "debug"}, args...), p.log)
+		ended <- run(ctx, append(baseArgs(t), args...), p.log)
 	}()
 	stop = sync.OnceValue(func() int {
 		cancel()
@@ -139,7 +145,7 @@ func startChild(t *testing.T, args ...string) (p *program, process *os.Process, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(executable, append([]string{"-addr", "127.0.0.1:0", "-admin", "127.0.0.1:0", "-log-level", "debug"}, args...)...)
+	command := exec.Command(executable, append(baseArgs(t), args...)...)
 	command.Env = append(os.Environ(), childVariable+"=1")
 	stderr, err := command.StderrPipe()
 	if err != nil {
@@ -234,7 +240,13 @@ func startBareChat(t *testing.T, now func() time.Time) *bareChat {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &bareChat{t: t, rooms: newRooms(engine, zap.NewNop(), now), listener: &pipeListener{streams: make(chan net.Conn), closed: make(chan struct{})}}
+	hub, err := actor.NewHub(engine, nil, actor.HubConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hub.Close)
+	node := newNode("bare", engine, zap.NewNop(), now, hub, store.NewMemory(time.Now))
+	c := &bareChat{t: t, rooms: newRooms(node), listener: &pipeListener{streams: make(chan net.Conn), closed: make(chan struct{})}}
 	newSession := newSession(c.rooms)
 	sockets, err := actor.NewServer(engine, func(h *actor.Handshake) (actor.Receiver, error) {
 		receiver, err := newSession(h)

@@ -21,7 +21,12 @@ const (
 // for, keeps it to its rate, and passes it on to the room that it is in.
 type session struct {
 	rooms *rooms
+	node  *node
 	conn  *actor.Conn
+	user  string // whose token it is, "" without tokens
+	aside string // the topic that it is subscribed to beside its room's
+	nick  string // in the room that the client is in
+	typed time.Time
 
 	limiter      limiter
 	refusedInRow int
@@ -29,21 +34,30 @@ type session struct {
 	hasAsked     bool // to join, whatever the answer
 	closing      bool // we close the connection: nothing more is read
 
-	place   *place // in the room that the client is in; nil for none
-	asked   *place // in the room that has not answered yet; nil for none
-	waiting []any  // what the client asked for meanwhile, oldest first
+	place     *place // in the room that the client is in; nil for none
+	asked     *place // in the room that has not answered yet; nil for none
+	askedNick string
+	waiting   []any // what the client asked for meanwhile, oldest first
 }
 
 // joinOverdue tells a session that its client took too long to join.
 type joinOverdue struct{}
 
-// newSession lets a client in that speaks the chat's subprotocol.
+// newSession lets a client in that speaks the chat's subprotocol, and shows a
+// token if they are needed.
 func newSession(rooms *rooms) actor.NewSession {
 	return func(h *actor.Handshake) (actor.Receiver, error) {
+		user := ""
+		if a := rooms.node.auth; a != nil {
+			var err error
+			if user, err = a.check(tokenOf(h), rooms.node.now()); err != nil {
+				return nil, actor.Reject(http.StatusUnauthorized, err.Error())
+			}
+		}
 		if h.SelectSubprotocol(subprotocol) == "" {
 			return nil, actor.Reject(http.StatusBadRequest, "the subprotocol "+subprotocol+" is needed")
 		}
-		return &session{rooms: rooms}, nil
+		return &session{rooms: rooms, node: rooms.node, user: user}, nil
 	}
 }
 
@@ -62,14 +76,18 @@ func (s *session) Receive(c *actor.Context) {
 		if !s.hasAsked {
 			s.close(wscore.ClosePolicyViolation, "no join in time")
 		}
-	case actor.Closed, actor.Stopped:
-		s.end(c)
+	case actor.Closed:
+		// Who says goodbye is not coming back; who is lost may be.
+		s.end(c, m.Initiator == actor.Remote && m.Code == wscore.CloseNormal)
+	case actor.Stopped:
+		s.end(c, false)
 	}
 }
 
 func (s *session) open(c *actor.Context, conn *actor.Conn) {
 	s.conn = conn
-	s.send(newWelcome(conn.ID()))
+	_ = conn.Subscribe(&s.node.everybody) // fails only when it has ended
+	s.send(newWelcome(conn.ID(), s.node.name, s.node.storing.Load()))
 	engine, self := c.Engine(), c.PID()
 	s.joinTimer = time.AfterFunc(joinTimeout, func() { engine.Send(self, joinOverdue{}) })
 }
@@ -135,12 +153,59 @@ func (s *session) do(c *actor.Context, request any) {
 			return
 		}
 		c.Engine().Send(s.place.room.pid, speakInRoom{conn: s.conn, id: r.id, text: r.text})
+	case typing:
+		s.showTyping()
+	case listRooms:
+		go s.rooms.list(s.conn, r)
+	}
+}
+
+// typingPause is how often others are told that somebody is typing.
+const typingPause = 2 * time.Second
+
+// showTyping tells the others in the room, on all nodes, without the room: it is not
+// kept, and it does not matter if it is lost.
+func (s *session) showTyping() {
+	if s.place == nil || s.aside == "" || time.Since(s.typed) < typingPause {
+		return
+	}
+	s.typed = time.Now()
+	message := encode(typingMessage{Type: "typing", Room: s.place.room.name, Nick: s.nick})
+	_, _ = s.node.hub.PublishFrom(s.conn, s.aside, s.conn.Text(message)) // as above
+}
+
+// listen subscribes to what is not kept of a room, or to none.
+func (s *session) listen(room string) {
+	wanted := ""
+	if room != "" {
+		wanted = asideName(room)
+	}
+	if s.aside == wanted {
+		return
+	}
+	if s.aside != "" {
+		s.node.hub.Unsubscribe(s.conn, s.aside)
+		s.aside = ""
+	}
+	if wanted != "" && s.node.hub.Subscribe(s.conn, wanted) == nil { // without, nobody is seen typing
+		s.aside = wanted
 	}
 }
 
 // join asks a room to let the client in; the client stays where it is until
 // the room has.
 func (s *session) join(c *actor.Context, r join) {
+	if s.user != "" && s.user != r.nick {
+		s.send(newError(codeNotYours, ""))
+		return
+	}
+	owner := digest("connection", s.conn.ID())
+	switch {
+	case s.user != "" && r.client != "":
+		owner = digest("user", s.user, r.client)
+	case r.client != "":
+		owner = digest("client", r.client)
+	}
 	wanted := s.place
 	if wanted == nil || wanted.room.name != r.room {
 		var code errorCode
@@ -149,8 +214,8 @@ func (s *session) join(c *actor.Context, r join) {
 			return
 		}
 	}
-	s.asked = wanted
-	s.tellAsked(c, enterRoom{conn: s.conn, session: c.PID(), nick: r.nick, place: wanted, from: s.place})
+	s.asked, s.askedNick = wanted, r.nick
+	s.tellAsked(c, enterRoom{conn: s.conn, session: c.PID(), join: r, owner: owner, place: wanted, from: s.place})
 }
 
 // tellAsked sends to the room that was asked, by way of the room that the
@@ -169,9 +234,10 @@ func (s *session) entered(c *actor.Context, m entered) {
 		return // the session has ended meanwhile
 	}
 	if s.place != nil && s.place != m.place {
-		s.leave(c, s.place)
+		s.leave(c, s.place, true)
 	}
-	s.place, s.asked = m.place, nil
+	s.place, s.asked, s.nick = m.place, nil, s.askedNick
+	s.listen(m.place.room.name)
 	s.catchUp(c)
 }
 
@@ -197,21 +263,21 @@ func (s *session) catchUp(c *actor.Context) {
 	}
 }
 
-func (s *session) leave(c *actor.Context, p *place) {
-	c.Engine().Send(p.room.pid, leaveRoom{conn: s.conn, place: p})
+func (s *session) leave(c *actor.Context, p *place, final bool) {
+	c.Engine().Send(p.room.pid, leaveRoom{conn: s.conn, place: p, final: final})
 }
 
 // end leaves every room. It may be called more than once.
-func (s *session) end(c *actor.Context) {
+func (s *session) end(c *actor.Context, final bool) {
 	s.closing = true
 	if s.joinTimer != nil {
 		s.joinTimer.Stop()
 	}
 	if s.asked != nil && s.asked != s.place {
-		s.tellAsked(c, leaveRoom{conn: s.conn, place: s.asked})
+		s.tellAsked(c, leaveRoom{conn: s.conn, place: s.asked, final: final})
 	}
 	if s.place != nil {
-		s.leave(c, s.place)
+		s.leave(c, s.place, final)
 	}
 	s.place, s.asked, s.waiting = nil, nil, nil
 }

@@ -330,6 +330,11 @@ func (s *JetStream) Watch(f func(available bool)) {
 }
 
 func (s *JetStream) tell(available bool) {
+	select {
+	case <-s.closing: // which is no loss
+		return
+	default:
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = !available

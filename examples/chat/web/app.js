@@ -5,7 +5,7 @@ import { Connection } from "./connection.js";
 import { MessageList } from "./messages.js";
 import { MAX_UNSENT, Outbox } from "./outbox.js";
 import { DEFAULT_LIMITS, VERSION, join, nickProblem, roomProblem, say } from "./protocol.js";
-import { recall, remember, roomFromHash, showRoomInHash } from "./settings.js";
+import { clientName, recall, remember, roomFromHash, showRoomInHash } from "./settings.js";
 import { Timeline } from "./timeline.js";
 import { View } from "./view.js";
 
@@ -13,7 +13,10 @@ import { View } from "./view.js";
 // and then it is our own name that is taken.
 const REJOIN_TRIES = 5;
 const REJOIN_DELAY_MS = 400;
-const LINGERING_CODES = new Set(["nick_taken", "room_full", "rooms_full", "too_fast"]);
+const LINGERING_CODES = new Set(["nick_taken", "room_full", "rooms_full", "too_fast", "unavailable"]);
+
+// An acknowledged message follows; if it was stored long ago it does not.
+const STORED_GRACE_MS = 3_000;
 
 const JOIN_TIMEOUT_MS = 10_000;
 
@@ -110,7 +113,7 @@ function askToJoin({ nick, room }) {
 
 function sendJoin() {
   clearTimeout(joinTimer);
-  if (!connection.send(join(wanted.room, wanted.nick))) return;
+  if (!connection.send(join(wanted.room, wanted.nick, clientName()))) return;
   joinTimer = setTimeout(() => connection.restart(), JOIN_TIMEOUT_MS);
 }
 
@@ -248,8 +251,14 @@ function received(message) {
     case "notice":
       noticed(message);
       return;
+    case "ack":
+      setTimeout(() => {
+        if (outbox.acknowledge(message.id)) list.removeUnsent(message.id);
+      }, STORED_GRACE_MS);
+      return;
     case "error":
-      refused(message);
+      if (message.code === "replaced") connection.halt(message.text);
+      else refused(message);
   }
 }
 
@@ -279,7 +288,7 @@ function refused(error) {
     isJoined = false;
     showStatus();
     sendJoin();
-  } else if (error.code === "too_fast" && entry.backlog) {
+  } else if (error.code === "unavailable" || (error.code === "too_fast" && entry.backlog)) {
     outbox.refusedForNow(entry.id);
   } else {
     outbox.fail(entry.id, error.text);

@@ -13,8 +13,8 @@ export function byteLength(text) {
   return encoder.encode(text).length;
 }
 
-export function join(room, nick) {
-  return { type: "join", room, nick };
+export function join(room, nick, client) {
+  return { type: "join", room, nick, client };
 }
 
 export function say(id, text) {
@@ -81,6 +81,7 @@ function readChatMessage(value) {
     type: "message",
     room: value.room,
     seq: value.seq,
+    prev: Number.isSafeInteger(value.prev) ? value.prev : 0,
     nick: value.nick,
     text: value.text,
     at: readTime(value.at),
@@ -117,6 +118,8 @@ export function parse(data) {
           .filter(isChatMessage)
           .map(readChatMessage),
       };
+    case "ack":
+      return isText(value.id) ? { type: "ack", id: value.id } : null;
     case "message":
       return isChatMessage(value) ? readChatMessage(value) : null;
     case "notice":

@@ -1,8 +1,11 @@
 // What the page remembers between visits: nickname and room. Storage may be
 // forbidden or full, and then the page simply forgets.
 
+import { newId } from "./protocol.js";
+
 const NICK_KEY = "tandem-chat.nick";
 const ROOM_KEY = "tandem-chat.room";
+const CLIENT_KEY = "tandem-chat.client";
 const DEFAULT_ROOM = "lobby";
 
 function read(key) {
@@ -40,4 +43,22 @@ export function showRoomInHash(room, { isStep }) {
   const hash = `#${encodeURIComponent(room)}`;
   if (isStep) history.pushState(null, "", hash);
   else history.replaceState(null, "", hash);
+}
+
+// What this tab is called at the server, so that it finds its place again after
+// the connection was lost. Nobody else is told.
+let client = "";
+
+export function clientName() {
+  if (client !== "") return client;
+  try {
+    client = sessionStorage.getItem(CLIENT_KEY) ?? "";
+    if (client === "") {
+      client = newId();
+      sessionStorage.setItem(CLIENT_KEY, client);
+    }
+  } catch {
+    client ||= newId();
+  }
+  return client;
 }

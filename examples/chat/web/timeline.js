@@ -46,7 +46,8 @@ export class Timeline {
     const oldestHeld = this.#oldestSeq();
     const wanted = fresh.filter((message) => message.seq > oldestHeld);
     const overlaps = fresh.length < sorted.length;
-    const gap = seenBefore && !overlaps && sorted[0].seq > this.#lastSeq + 1;
+    // Numbers of a room are not next to each other; each says which is before it.
+    const gap = seenBefore && !overlaps && sorted[0].prev > this.#lastSeq;
     for (const message of wanted) this.#remember(message);
     return { fresh: wanted, divider: gap ? "gap" : "" };
   }
