@@ -45,6 +45,10 @@ func openBackbone(ctx context.Context, o options, engine *actor.Engine, registry
 	if o.natsToken != "" {
 		options = append(options, nats.Token(o.natsToken))
 	}
+	if o.natsURL != "" {
+		options = append(options, nats.RetryOnFailedConnect(true)) // it may start later than this program
+		logger.Info("connecting to NATS")
+	}
 	broker := natsbroker.Config{
 		Name: "chat " + b.name, URLs: list(o.natsURL), Options: options,
 		Errors: func(err error) { logger.Warn("NATS", zap.Error(err)) },

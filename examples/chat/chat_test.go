@@ -112,7 +112,7 @@ func TestAnotherNicknameInTheSameRoom(t *testing.T) {
 	bob.join("lobby", "bob", "ann", "bob")
 	ann.expectNotice("join", "bob", "ann", "bob")
 	bob.join("lobby", "Bob", "ann", "Bob") // his own name is not taken
-	ann.expectNotice("leave", "bob") // the last one of both says who is there
+	ann.expectNotice("leave", "bob")       // the last one of both says who is there
 	ann.expectNotice("join", "Bob", "ann", "Bob")
 	bob.join("lobby", "Bob", "ann", "Bob") // nothing changes: nobody else is told
 	bob.say("b1", "hi")

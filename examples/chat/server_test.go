@@ -27,6 +27,9 @@ import (
 const childVariable = "TANDEM_CHAT_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if settings := os.Getenv(natsVariable); settings != "" {
+		beNATS(settings)
+	}
 	if os.Getenv(childVariable) != "" {
 		main()
 	}
