@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -95,6 +96,12 @@ func (c *client) extendDeadline() {
 // expect returns the next message, which must be of that type.
 func (c *client) expect(messageType string) received {
 	c.t.Helper()
+	return c.await(messageType, "ack", "state", "typing") // they come when they come
+}
+
+// await returns the next message of that type, and reads over some others.
+func (c *client) await(messageType string, over ...string) received {
+	c.t.Helper()
 	for {
 		m, err := c.next()
 		switch {
@@ -110,8 +117,8 @@ func (c *client) expect(messageType string) received {
 			c.t.Fatalf("server sent %q: %v", m.Payload, err)
 		}
 		if got.Type != messageType {
-			if got.Type == "ack" || got.Type == "state" || got.Type == "typing" {
-				continue // they come when they come
+			if slices.Contains(over, got.Type) {
+				continue
 			}
 			c.t.Fatalf("got %s, want one of type %s", m.Payload, messageType)
 		}
@@ -208,6 +215,13 @@ func (c *client) join(room, nick string, members ...string) received {
 func (c *client) say(id, text string) {
 	c.t.Helper()
 	c.sendJSON(map[string]string{"type": "say", "id": id, "text": text})
+}
+
+// joinAgain enters a room as a client that was there before.
+func (c *client) joinAgain(room, nick, name, epoch string, after uint64) received {
+	c.t.Helper()
+	c.send(fmt.Sprintf(`{"type":"join","room":%q,"nick":%q,"client":%q,"epoch":%q,"after":%d}`, room, nick, name, epoch, after))
+	return c.await("joined", "notice")
 }
 
 // leave closes with a code and waits for the end.

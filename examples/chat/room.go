@@ -473,6 +473,7 @@ func (r *room) speak(c *actor.Context, m speakInRoom) {
 		case errors.Is(err, store.ErrRoomsFull):
 			_ = m.conn.SendText(encode(newError(codeRoomsFull, m.id))) // as above
 		case err != nil:
+			r.node.logger.Warn("not stored", zap.String("room", r.name), zap.Error(err))
 			_ = m.conn.SendText(encode(newError(codeUnavailable, m.id)))
 		default:
 			_ = m.conn.SendText(encode(ackMessage{Type: "ack", Room: r.name, ID: m.id, Seq: stored.Seq}))

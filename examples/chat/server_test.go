@@ -49,6 +49,7 @@ type program struct {
 	t     *testing.T
 	url   string // of the page
 	admin string // of the admin port
+	nats  string // where further nodes find NATS
 	log   *lineWriter
 }
 
@@ -64,19 +65,19 @@ func (p *program) host() string {
 type lineWriter struct {
 	mu    sync.Mutex
 	text  strings.Builder
-	ready chan [2]string
+	ready chan [3]string
 }
 
-func newLineWriter() *lineWriter { return &lineWriter{ready: make(chan [2]string, 1)} }
+func newLineWriter() *lineWriter { return &lineWriter{ready: make(chan [3]string, 1)} }
 
 func (w *lineWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.text.Write(line)
-	var entry struct{ URL, Admin string }
+	var entry struct{ URL, Admin, NATS string }
 	if json.Unmarshal(line, &entry) == nil && entry.URL != "" {
 		select {
-		case w.ready <- [2]string{entry.URL, entry.Admin}:
+		case w.ready <- [3]string{entry.URL, entry.Admin, entry.NATS}:
 		default:
 		}
 	}
@@ -94,7 +95,7 @@ func (p *program) awaitReady(ended <-chan int) {
 	p.t.Helper()
 	select {
 	case urls := <-p.log.ready:
-		p.url, p.admin = urls[0], urls[1]
+		p.url, p.admin, p.nats = urls[0], urls[1], urls[2]
 	case code := <-ended:
 		p.t.Fatalf("the program ended with %d:\n%s", code, p.log)
 	case <-time.After(patience):

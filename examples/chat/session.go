@@ -15,6 +15,8 @@ const (
 	// maxWaiting is how many requests may wait while a room decides about a
 	// join. Over it: too_fast.
 	maxWaiting = messageBurst
+	// serviceNick is what the service beside the chat goes by: nobody else does.
+	serviceNick = "bot"
 )
 
 // session is one connection's end of the chat: it reads what the client asks
@@ -197,6 +199,10 @@ func (s *session) listen(room string) {
 func (s *session) join(c *actor.Context, r join) {
 	if s.user != "" && s.user != r.nick {
 		s.send(newError(codeNotYours, ""))
+		return
+	}
+	if foldNick(r.nick) == foldNick(serviceNick) {
+		s.send(newError(codeNickTaken, ""))
 		return
 	}
 	owner := digest("connection", s.conn.ID())

@@ -29,7 +29,7 @@ type Config struct {
 	// [ErrFull].
 	MaxQueued int
 	// Events is told of everything, one event at a time: [Joined], [Message],
-	// [Gap], [Notice], [Typing], [Stored], [Failed], [State], [Refused]. It must
+	// [Gap], [Notice], [Typing], [Whisper], [Stored], [Failed], [State], [Refused]. It must
 	// not block. Default: nobody.
 	Events func(event any)
 	// Conn are settings of the connections; where there are many clients they
@@ -60,6 +60,8 @@ type (
 		Kind, Nick string
 		Members    []string // nil: another notice follows
 	}
+	// Whisper: a service says something to this client alone. It is not kept.
+	Whisper struct{ Nick, Text string }
 	// Typing: somebody is writing something.
 	Typing struct{ Nick string }
 	// Stored: what was said under that id is in the history, for good.
@@ -209,6 +211,13 @@ func (c *Client) Last() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last
+}
+
+// Waiting returns how many messages wait to be stored.
+func (c *Client) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue)
 }
 
 // Done is closed when the client has ended, by Close or because the chat does

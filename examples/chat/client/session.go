@@ -119,6 +119,8 @@ func (c *Client) take(a *answer) (events []any) {
 		if a.Nick != c.config.Nick {
 			events = append(events, Typing{Nick: a.Nick})
 		}
+	case "whisper":
+		events = append(events, Whisper{Nick: a.Nick, Text: a.Text})
 	case "error":
 		events = c.refused(a)
 	}

@@ -46,18 +46,25 @@ func openClaims(ctx context.Context, js jetstream.JetStream, node string, replic
 	c := &claims{js: js, node: node, releases: make(chan uint64, maxReleases), mine: make(map[string]uint64)}
 	var err error
 	c.stream, err = makeStream(ctx, js, jetstream.StreamConfig{
-		Name: claimStream, Subjects: []string{claimSubject + ">"}, Storage: jetstream.MemoryStorage, Replicas: replicas, MaxMsgsPerSubject: 1,
+		Name: claimStream, Subjects: []string{claimSubject + ">"}, Storage: jetstream.FileStorage, Replicas: replicas, MaxMsgsPerSubject: 1,
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.nodes, err = makeStream(ctx, js, jetstream.StreamConfig{
-		Name: nodeStream, Subjects: []string{nodeSubject + ">"}, Storage: jetstream.MemoryStorage, Replicas: replicas, MaxMsgsPerSubject: 1, MaxAge: nodeTimeout,
+		Name: nodeStream, Subjects: []string{nodeSubject + ">"}, Storage: jetstream.FileStorage, Replicas: replicas, MaxMsgsPerSubject: 1, MaxAge: nodeTimeout,
 	})
 	if err == nil {
 		err = c.alive(ctx)
 	}
 	return c, err
+}
+
+// leave says that this node is gone, and with it all that it has claimed.
+func (c *claims) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), nodeInterval)
+	defer cancel()
+	_ = c.nodes.Purge(ctx, jetstream.WithPurgeSubject(nodeSubject+c.node)) // otherwise it shows in time
 }
 
 func (c *claims) alive(ctx context.Context) error {

@@ -186,7 +186,7 @@ func (s *JetStream) publish() {
 					jetstream.WithMsgID(w.draft.Key), jetstream.WithRetryAttempts(publishAttempts))
 			}
 			if err != nil {
-				go w.done(Stored{}, ErrUnavailable)
+				go w.done(Stored{}, errors.Join(ErrUnavailable, err))
 				continue
 			}
 			s.work.Go(func() { s.await(future, w.done) })
@@ -207,8 +207,8 @@ func (s *JetStream) await(future jetstream.PubAckFuture, done func(Stored, error
 	select {
 	case ack := <-future.Ok():
 		done(Stored{Seq: ack.Sequence, Again: ack.Duplicate}, nil)
-	case <-future.Err():
-		done(Stored{}, ErrUnavailable)
+	case err := <-future.Err():
+		done(Stored{}, errors.Join(ErrUnavailable, err))
 	case <-s.closing:
 		done(Stored{}, ErrUnavailable)
 	}
@@ -355,6 +355,9 @@ func (s *JetStream) Release(room, nick, _ string) { s.claims.release(room, nick)
 func (s *JetStream) Close() {
 	close(s.closing)
 	s.work.Wait()
+	if s.nc.IsConnected() {
+		s.claims.leave()
+	}
 	s.nc.Close()
 	<-s.closed
 }

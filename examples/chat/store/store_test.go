@@ -217,8 +217,10 @@ func TestNicknamesOfAGoneNodeAreFree(t *testing.T) {
 	here := open(t, server, "here")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	gone, err := store.Open(ctx, store.Config{Node: "gone", Connect: func(options ...nats.Option) (*nats.Conn, error) {
-		return nats.Connect("", append(options, nats.InProcessServer(server))...)
+	var conn *nats.Conn
+	gone, err := store.Open(ctx, store.Config{Node: "gone", Connect: func(options ...nats.Option) (_ *nats.Conn, err error) {
+		conn, err = nats.Connect("", append(options, nats.InProcessServer(server))...)
+		return conn, err
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -228,6 +230,7 @@ func TestNicknamesOfAGoneNodeAreFree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	conn.Close() // without a goodbye
 	gone.Close()
 	if err := here.Claim(ctx, "a", "ann", "ann"); err != nil {
 		t.Errorf("the owner itself: %v", err)
