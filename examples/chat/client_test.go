@@ -103,12 +103,23 @@ func (c *client) expect(messageType string) received {
 func (c *client) await(messageType string, over ...string) received {
 	c.t.Helper()
 	for {
+		got := c.any(append(over, messageType)...)
+		if got.Type == messageType {
+			return got
+		}
+	}
+}
+
+// any returns the next message, which must be of one of those types.
+func (c *client) any(types ...string) received {
+	c.t.Helper()
+	for {
 		m, err := c.next()
 		switch {
 		case err != nil:
-			c.t.Fatalf("waiting for %s: %v", messageType, err)
+			c.t.Fatalf("waiting for %v: %v", types, err)
 		case m.IsClose():
-			c.t.Fatalf("waiting for %s: closed with %v %q", messageType, m.Code, m.Payload)
+			c.t.Fatalf("waiting for %v: closed with %v %q", types, m.Code, m.Payload)
 		case !m.IsText():
 			continue
 		}
@@ -116,11 +127,8 @@ func (c *client) await(messageType string, over ...string) received {
 		if err := json.Unmarshal(m.Payload, &got); err != nil {
 			c.t.Fatalf("server sent %q: %v", m.Payload, err)
 		}
-		if got.Type != messageType {
-			if slices.Contains(over, got.Type) {
-				continue
-			}
-			c.t.Fatalf("got %s, want one of type %s", m.Payload, messageType)
+		if !slices.Contains(types, got.Type) {
+			c.t.Fatalf("got %s, want one of type %v", m.Payload, types)
 		}
 		return got
 	}

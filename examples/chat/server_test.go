@@ -115,9 +115,8 @@ func startProgram(t *testing.T, args ...string) (p *program, stop func() int) {
 	p = &program{t: t, log: newLineWriter()}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, append(baseArgs(t), args...), p.log)
-	}()
+	args = append(baseArgs(t), args...) // now: its directory goes when the program has ended
+	go func() { ended <- run(ctx, args, p.log) }()
 	stop = sync.OnceValue(func() int {
 		cancel()
 		select {

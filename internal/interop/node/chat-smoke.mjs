@@ -21,7 +21,7 @@ const pidFile = join(scratch, 'pid');
 // "go run" does not pass SIGTERM on, so the chat's own process id is needed:
 // this wrapper writes it down and becomes the chat.
 const wrapper = `sh -c 'echo $$ >"$CHAT_PID_FILE"; exec "$0" "$@"'`;
-const chat = spawn('go', ['run', '-exec', wrapper, './examples/chat', '-addr', address, '-admin', admin], {
+const chat = spawn('go', ['run', '-exec', wrapper, './examples/chat', '-addr', address, '-admin', admin, '-data', join(scratch, 'data')], {
   env: { ...process.env, CHAT_PID_FILE: pidFile },
   stdio: ['ignore', 'inherit', 'inherit'],
 });
