@@ -24,13 +24,21 @@ import (
 // natsVariable makes the test program be a NATS server, with these settings.
 const natsVariable = "TANDEM_CHAT_TEST_NATS"
 
+// natsSettings are those of a node of a NATS cluster.
+type natsSettings struct {
+	Name, Listen, StoreDir, ClusterListen string
+	Routes                                []string
+}
+
 // beNATS runs a node of a NATS cluster until it is killed.
 func beNATS(settings string) {
-	var config embedded.Config
-	err := json.Unmarshal([]byte(settings), &config)
+	var s natsSettings
+	err := json.Unmarshal([]byte(settings), &s)
 	if err == nil {
-		config.Logger = newLogger(os.Stderr, zap.WarnLevel)
-		_, err = embedded.Start(config)
+		_, err = embedded.Start(embedded.Config{
+			Name: s.Name, Listen: s.Listen, StoreDir: s.StoreDir, Logger: newLogger(os.Stderr, zap.WarnLevel),
+			Cluster: &embedded.Cluster{Listen: s.ClusterListen, Routes: s.Routes},
+		})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -67,9 +75,8 @@ func startNATS(t *testing.T, count int) (processes []*os.Process, urls []string)
 		routes = append(routes, "nats://"+node)
 	}
 	for i := range count {
-		settings, err := json.Marshal(embedded.Config{
-			Name: fmt.Sprint("nats-", i), Listen: clients[i], StoreDir: t.TempDir(),
-			Cluster: &embedded.Cluster{Listen: nodes[i], Routes: routes},
+		settings, err := json.Marshal(natsSettings{
+			Name: fmt.Sprint("nats-", i), Listen: clients[i], StoreDir: t.TempDir(), ClusterListen: nodes[i], Routes: routes,
 		})
 		if err != nil {
 			t.Fatal(err)

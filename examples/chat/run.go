@@ -75,6 +75,9 @@ func runWith(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		logger.Warn("the chat is open to the public: consider -token-key and -origins",
 			zap.Bool("tokens", o.auth != nil), zap.Bool("origins", o.origins != ""))
 	}
+	if nats, err := net.ResolveTCPAddr("tcp", o.natsListen); o.natsListen != "" && err == nil && isPublic(nats) && o.natsToken == "" {
+		logger.Warn("the NATS server is open to the public: set -nats-token")
+	}
 	return serve(ctx, o, public, admin, logger)
 }
 

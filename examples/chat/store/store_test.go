@@ -279,3 +279,35 @@ func TestHistorySurvivesTheServer(t *testing.T) {
 		t.Errorf("sent again: %+v", same)
 	}
 }
+
+// A store that is full refuses, and keeps what it has acknowledged.
+func TestFullDiskRefuses(t *testing.T) {
+	noLeaks(t)
+	server, err := embedded.Start(embedded.Config{StoreDir: t.TempDir(), MaxStore: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	s := open(t, server, "n1")
+	var last uint64
+	for i := 0; ; i++ {
+		stored, outcome := uint64(0), make(chan error, 1)
+		s.Append(draft("a", fmt.Sprint(i, strings.Repeat(" x", 1000))), func(done store.Stored, err error) {
+			stored = done.Seq
+			outcome <- err
+		})
+		err := <-outcome
+		if err != nil {
+			if !errors.Is(err, store.ErrUnavailable) || i < 5 {
+				t.Errorf("message %d: %v", i, err)
+			}
+			break
+		}
+		if last = stored; i > 100 {
+			t.Fatal("it is never full")
+		}
+	}
+	if page := after(t, s, "a", last-1); len(page.Messages) != 1 || page.Messages[0].Seq != last {
+		t.Errorf("the last one is not there: %+v", page)
+	}
+}
