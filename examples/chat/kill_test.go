@@ -111,11 +111,13 @@ type crowdMember struct {
 	joins    int
 	waiting  int
 	problems []string
+	last     any // what it was told last
 }
 
 func (m *crowdMember) take(event any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.last = event
 	switch e := event.(type) {
 	case chatclient.Joined:
 		m.joins++
@@ -191,6 +193,13 @@ func (c *crowd) until(what string, holds func(*crowdMember) bool) {
 			return
 		}
 		if time.Now().After(limit) {
+			for i, m := range c.members {
+				m.look(func() {
+					if !holds(m) {
+						c.t.Errorf("client %d was told last %#v, heard %d, waits for %d; it has ended with %v", i, m.last, len(m.heard), m.waiting, m.Err())
+					}
+				})
+			}
 			c.t.Fatalf("waited in vain for %s: %d of %d are missing", what, missing, len(c.members))
 		}
 	}

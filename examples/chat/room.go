@@ -49,7 +49,7 @@ const (
 	// roomTick is how often a room looks whether something is overdue.
 	roomTick = time.Second
 	// roomLook is after how many ticks it looks even if nothing seems to be.
-	roomLook = 5
+	roomLook = 10
 	// openTimeout is how long a join waits for the room to open.
 	openTimeout = operationTimeout
 )

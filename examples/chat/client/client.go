@@ -101,6 +101,9 @@ const (
 	answerTimeout = 10 * time.Second
 	// retryPause is what passes before something that was refused is tried again.
 	retryPause = 500 * time.Millisecond
+	// policyPause is what passes before a server is tried again that has closed
+	// with 1008.
+	policyPause = 3 * time.Second
 	// upkeepInterval is how often is looked for what is overdue.
 	upkeepInterval = 250 * time.Millisecond
 )
@@ -159,7 +162,7 @@ func New(engine *actor.Engine, config Config) (*Client, error) {
 		header.Set("Authorization", "Bearer "+config.Token)
 	}
 	dialer, err := actor.NewDialer(engine, func(*actor.Established) (actor.Receiver, error) { return &session{c}, nil }, actor.DialerConfig{
-		ConnConfig: config.Conn, MaxBackoff: config.MaxBackoff,
+		ConnConfig: config.Conn, MaxBackoff: config.MaxBackoff, Retry: again,
 		Dial: split.DialConfig{URL: config.URLs[0], Subprotocols: []string{subprotocol}, Header: header, Proxy: split.ProxyFromEnvironment},
 		Prepare: func(_ context.Context, next *actor.NextDial) error {
 			next.Dial.URL = config.URLs[c.dials%len(config.URLs)]
@@ -173,6 +176,15 @@ func New(engine *actor.Engine, config Config) (*Client, error) {
 	c.dialer = dialer
 	c.work.Go(c.upkeep)
 	return c, nil
+}
+
+// again lets the dialer decide, but for a server that did not hear in time what
+// a client on a busy machine had to say.
+func again(a actor.Attempt) actor.Decision {
+	if a.Closed != nil && a.Closed.Code == 1008 && a.Closed.Initiator == actor.Remote {
+		return actor.Decision{Again: true, After: policyPause}
+	}
+	return a.Default
 }
 
 // newID makes an id that nobody else has.
