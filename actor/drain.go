@@ -32,10 +32,11 @@ type DrainConfig struct {
 	// begins before it is over. Default: 0, all at once. Range: up to 1 h.
 	Spread time.Duration
 	// Code is what connections are closed with: 1001 (going away), 1012
-	// (service restart), or any other that may be sent. Default: 1001.
+	// (service restart), or any other that may be sent; 1005 for none.
+	// Default: 1001.
 	Code CloseCode
 	// Reason is the text beside it, at most 123 bytes of UTF-8.
-	// Default: "server is shutting down".
+	// Default: "server is shutting down"; none with 1005.
 	Reason string
 }
 
@@ -48,12 +49,14 @@ const cutGrace = 100 * time.Millisecond
 
 func (c DrainConfig) withDefaults() (DrainConfig, error) {
 	fill(&c.Code, wscore.CloseGoingAway)
-	fill(&c.Reason, "server is shutting down")
+	if c.Code != wscore.CloseNoStatus {
+		fill(&c.Reason, "server is shutting down")
+	}
 	if wscore.CheckClose(c.Code, "") != nil {
 		return c, &ConfigError{Field: "Drain.Code", Value: c.Code, Range: "a code that may be sent, such as 1001 or 1012"}
 	}
 	if wscore.CheckClose(c.Code, c.Reason) != nil {
-		return c, &ConfigError{Field: "Drain.Reason", Value: c.Reason, Range: "at most 123 bytes of UTF-8"}
+		return c, &ConfigError{Field: "Drain.Reason", Value: c.Reason, Range: "at most 123 bytes of UTF-8, none with 1005"}
 	}
 	return c, firstError(inRange("Drain.Delay", c.Delay, 0, time.Hour), inRange("Drain.Spread", c.Spread, 0, time.Hour))
 }

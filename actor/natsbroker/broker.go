@@ -215,8 +215,8 @@ func (b *Broker) setConnected(connected bool, err error) (changed, first bool) {
 	return true, first
 }
 
-// Watch calls the function, which must neither block nor call Watch, whenever
-// the connection is lost or made again, until it is cancelled.
+// Watch calls the function, which must neither block nor call the broker,
+// whenever the connection is lost or made again, until it is cancelled.
 func (b *Broker) Watch(f func(actor.BrokerState)) (cancel func()) {
 	w := &watcher{f}
 	b.stateMu.Lock()
