@@ -39,6 +39,8 @@ type options struct {
 	mint     string
 	origins  string
 	auth     *auth // of tokenKey
+
+	drain drainOptions
 }
 
 // run is the program without its process: it serves until the context ends,
@@ -113,10 +115,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.mint, "mint", "", "make a token for this `nickname` with the key, print it and end")
 	flags.StringVar(&o.origins, "origins", "", "`origins` of pages that may connect beside this one's own, separated by commas")
 	flags.TextVar(&o.logLevel, "log-level", zapcore.InfoLevel, "least `level` to log: debug, info, warn or error")
+	o.drain.register(flags)
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stderr, "usage: chat [flags]")
+		fmt.Fprintln(stderr, "usage: chat [flags]\nA flag that is not given is taken from the environment: -log-level from CHAT_LOG_LEVEL.")
 		flags.SetOutput(stderr)
 		flags.PrintDefaults()
 		return o, err
@@ -124,6 +127,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("%w (-h lists the flags)", err)
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q (-h lists the flags)", flags.Arg(0))
+	}
+	if err := fromEnvironment(flags, os.LookupEnv); err != nil {
+		return o, err
+	}
+	switch {
 	case o.logLevel < zapcore.DebugLevel || o.logLevel > zapcore.ErrorLevel:
 		return o, fmt.Errorf("-log-level %s is not one of debug, info, warn and error", o.logLevel)
 	case o.natsURL != "" && (o.natsListen != "" || o.sync):
@@ -140,7 +148,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("-token-key: %w", err)
 		}
 	}
-	return o, nil
+	return o, o.drain.check()
 }
 
 func listen(name, addr string) (net.Listener, error) {

@@ -37,6 +37,9 @@ func TestWrongCommandLinesGetOneLineAndExitCode2(t *testing.T) {
 		"empty address":        {[]string{"-addr", ""}, "-addr"},
 		"port out of range":    {[]string{"-addr", "127.0.0.1:65536"}, "invalid port"},
 		"line break in a flag": {[]string{"-a\nb"}, "-a b"},
+		"negative delay":       {[]string{"-drain-delay", "-1s"}, "-drain-delay -1s"},
+		"endless spread":       {[]string{"-drain-spread", "2h", "-drain-timeout", "1h"}, "-drain-spread 2h0m0s"},
+		"too little time":      {[]string{"-drain-delay", "5s", "-drain-spread", "10s", "-drain-timeout", "19s"}, "20s"},
 		"port in use":          {[]string{"-addr", occupied.Addr().String()}, "in use"},
 		"admin port in use":    {[]string{"-addr", "127.0.0.1:0", "-admin", occupied.Addr().String()}, "-admin"},
 	} {
@@ -60,7 +63,7 @@ func TestHelpListsTheFlags(t *testing.T) {
 	if code := run(context.Background(), []string{"-h"}, &stderr); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	for _, flag := range []string{"-addr", "-admin", "-log-level"} {
+	for _, flag := range []string{"-addr", "-admin", "-log-level", "-drain-delay", "-drain-spread", "-drain-timeout"} {
 		if !strings.Contains(stderr.String(), "  "+flag+" ") {
 			t.Errorf("%s is missing in:\n%s", flag, stderr.String())
 		}
@@ -237,7 +240,7 @@ func TestAdminPort(t *testing.T) {
 	}
 }
 
-func TestDrainClosesEverybodyWith1001(t *testing.T) {
+func TestDrainClosesEverybodyWith1012(t *testing.T) {
 	noLeaks(t)
 	p, stop := startProgram(t)
 	ann, bob := p.dial(), p.dialWith(wscore.Options{ManualClose: true})
@@ -247,7 +250,7 @@ func TestDrainClosesEverybodyWith1001(t *testing.T) {
 
 	code := make(chan int, 1)
 	go func() { code <- stop() }()
-	if got, reason := bob.expectClose(); got != wscore.CloseGoingAway || reason == "" {
+	if got, reason := bob.expectClose(); got != wscore.CloseServiceRestart || reason == "" {
 		t.Errorf("closed with %v %q", got, reason)
 	}
 	// Until bob answers, the program is draining.
@@ -257,7 +260,7 @@ func TestDrainClosesEverybodyWith1001(t *testing.T) {
 	if response, _ := get(t, p.admin+"healthz"); response.StatusCode != http.StatusOK {
 		t.Errorf("not alive while draining: %s", response.Status)
 	}
-	if got, _ := ann.expectClose(); got != wscore.CloseGoingAway {
+	if got, _ := ann.expectClose(); got != wscore.CloseServiceRestart {
 		t.Errorf("closed with %v", got)
 	}
 	ann.expectEnd()
@@ -282,7 +285,7 @@ func TestSignals(t *testing.T) {
 			if err := process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
-			if code, _ := ann.expectClose(); code != wscore.CloseGoingAway {
+			if code, _ := ann.expectClose(); code != wscore.CloseServiceRestart {
 				t.Errorf("closed with %v", code)
 			}
 			ann.expectEnd()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -26,8 +25,6 @@ const (
 	idleTimeout       = time.Minute
 	// adminWriteTimeout must be longer than a profile takes.
 	adminWriteTimeout = 2 * time.Minute
-	// drainTimeout bounds the goodbye to all connections. Over it: they are cut.
-	drainTimeout = 10 * time.Second
 	// httpGrace is what HTTP requests get to end in; WebSockets are none.
 	httpGrace      = 2 * time.Second
 	maxHeaderBytes = 16 << 10
@@ -39,6 +36,7 @@ var mailbox = split.MailboxConfig{MaxFrames: 1024, MaxBytes: 2 << 20}
 
 // chat is the running program.
 type chat struct {
+	options  options
 	logger   *zap.Logger
 	backbone *backbone
 	rooms    *rooms
@@ -62,7 +60,7 @@ func newChat(ctx context.Context, o options, logger *zap.Logger) (c *chat, err e
 	if err != nil {
 		return nil, err
 	}
-	c = &chat{logger: logger}
+	c = &chat{options: o, logger: logger}
 	c.backbone, err = openBackbone(ctx, o, engine, registry, observer, logger)
 	if err != nil {
 		return nil, err
@@ -80,6 +78,7 @@ func newChat(ctx context.Context, o options, logger *zap.Logger) (c *chat, err e
 		ConnConfig: actor.ConnConfig{
 			Name: "chat", MaxMessageBytes: maxFrameBytes, Mailbox: mailbox, Observer: observer, Logger: logger,
 		},
+		Drain: o.drain.config(),
 	})
 	if err == nil {
 		err = c.backbone.hub.Attach(c.sockets)
@@ -129,23 +128,6 @@ func serve(ctx context.Context, o options, public, admin net.Listener, logger *z
 	c.drain()
 	serving.Wait()
 	return code
-}
-
-// drain stops taking connections, closes those that are open with 1001, and
-// ends the rooms. Admin stays until last, so that the draining can be seen.
-func (c *chat) drain() {
-	began := time.Now()
-	c.logger.Info("closing the chat", zap.Int("connections", c.sockets.Len()), zap.Int("rooms", c.rooms.len()))
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	err := errors.Join(c.sockets.Shutdown(ctx), c.rooms.wait(ctx))
-	c.shut(c.public) // up to here it has answered late handshakes with 503
-	c.backbone.close()
-	if err != nil {
-		c.logger.Warn("the chat closed late: some connections were cut", zap.Error(err))
-	}
-	c.logger.Info("the chat is closed", zap.Duration("took", time.Since(began)))
-	c.shut(c.admin)
 }
 
 func (c *chat) shut(server *http.Server) {

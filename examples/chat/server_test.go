@@ -122,7 +122,7 @@ func startProgram(t *testing.T, args ...string) (p *program, stop func() int) {
 		select {
 		case code := <-ended:
 			return code
-		case <-time.After(drainTimeout + 2*httpGrace + patience):
+		case <-time.After(10*time.Second + 2*httpGrace + patience):
 			t.Fatalf("the program does not end:\n%s", p.log)
 			return -1
 		}

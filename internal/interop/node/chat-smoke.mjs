@@ -99,7 +99,7 @@ const stop = async () => {
   const stayer = await enter('stayer');
   process.kill(chatPid(), 'SIGTERM');
   const [{ code: closeCode }, { code, signal }] = await within(EXIT_MS, Promise.all([stayer.closed, exited]), 'exit after SIGTERM');
-  assert(closeCode === 1001, `close code ${closeCode}, expected 1001`);
+  assert(closeCode === 1012, `close code ${closeCode}, expected 1012`);
   assert(code === 0, `exit code ${code}, signal ${signal}, expected code 0`);
 };
 
@@ -109,7 +109,7 @@ await run([
   ['chat: join a room, say hello, see it', say],
   ['chat: the ping round trip is in the metrics', measured],
   ['chat: a client leaves', leave],
-  ['chat: SIGTERM closes the other with 1001 and exits with 0', stop],
+  ['chat: SIGTERM closes the other with 1012 and exits with 0', stop],
 ], async () => {
   // After a failure the chat may still run.
   if (chat.exitCode === null && chat.signalCode === null) {
