@@ -101,16 +101,21 @@ func TestPortsAgree(t *testing.T) {
 	})
 }
 
-// containerPorts returns the names of the ports of the pods with these labels.
-func containerPorts(objects []object, selector map[string]string) (names []string) {
-	var templates []corev1.PodTemplateSpec
+// templates returns the pods of each workload, by its name.
+func templates(objects []object) map[string]corev1.PodTemplateSpec {
+	found := map[string]corev1.PodTemplateSpec{}
 	for _, deployment := range all[*appsv1.Deployment](objects) {
-		templates = append(templates, deployment.Spec.Template)
+		found[deployment.Name] = deployment.Spec.Template
 	}
 	for _, set := range all[*appsv1.StatefulSet](objects) {
-		templates = append(templates, set.Spec.Template)
+		found[set.Name] = set.Spec.Template
 	}
-	for _, template := range templates {
+	return found
+}
+
+// containerPorts returns the names of the ports of the pods with these labels.
+func containerPorts(objects []object, selector map[string]string) (names []string) {
+	for _, template := range templates(objects) {
 		if !labels.SelectorFromSet(selector).Matches(labels.Set(template.Labels)) {
 			continue
 		}

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/client-go/kubernetes/scheme"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
@@ -186,13 +185,6 @@ func TestAutoscaledDeploymentsSayNothingOfReplicas(t *testing.T) {
 			}
 		}
 	})
-}
-
-// apiVersion and kind of what a cluster has only with an operator or gateway.
-var extensions = map[schema.GroupVersionKind]bool{
-	monitoring.SchemeGroupVersion.WithKind("ServiceMonitor"): true,
-	monitoring.SchemeGroupVersion.WithKind("PrometheusRule"): true,
-	gateway.SchemeGroupVersion.WithKind("HTTPRoute"):         true,
 }
 
 func documents(objects []object) []byte {
