@@ -50,10 +50,22 @@ func (d *drainOptions) check() error {
 	return nil
 }
 
-// config closes with 1012: whoever stops a chat mostly starts another, and
-// clients may come back at once because the closes are spread already.
+// A client comes back at a random moment within this time: soon where the closes
+// are spread already.
+const (
+	returnWithin     = time.Second
+	returnSoonWithin = 200 * time.Millisecond
+)
+
+// config closes with 1012, because whoever stops a chat mostly starts another,
+// and tells clients how soon to come back.
 func (d *drainOptions) config() actor.DrainConfig {
-	return actor.DrainConfig{Delay: d.delay, Spread: d.spread, Code: wscore.CloseServiceRestart, Reason: "restarting: connect again in a second"}
+	within := returnWithin
+	if d.spread > 0 {
+		within = returnSoonWithin
+	}
+	reason := fmt.Sprintf("restarting, retry within %d ms", within.Milliseconds())
+	return actor.DrainConfig{Delay: d.delay, Spread: d.spread, Code: wscore.CloseServiceRestart, Reason: reason}
 }
 
 // drain turns the probe, closes connections and ends the rooms. Admin stays

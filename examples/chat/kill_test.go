@@ -111,7 +111,9 @@ type crowdMember struct {
 	joins    int
 	waiting  int
 	problems []string
-	last     any // what it was told last
+	last     any       // what it was told last
+	left     time.Time // when it lost its room; zero in it
+	away     []time.Duration
 }
 
 func (m *crowdMember) take(event any) {
@@ -121,6 +123,14 @@ func (m *crowdMember) take(event any) {
 	switch e := event.(type) {
 	case chatclient.Joined:
 		m.joins++
+		if !m.left.IsZero() {
+			m.away = append(m.away, time.Since(m.left))
+			m.left = time.Time{}
+		}
+	case chatclient.State:
+		if !e.Connected && m.left.IsZero() && m.joins > 0 {
+			m.left = time.Now()
+		}
 	case chatclient.Message:
 		m.heard = append(m.heard, e)
 	case chatclient.Stored:

@@ -5,9 +5,11 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -179,18 +181,39 @@ func New(engine *actor.Engine, config Config) (*Client, error) {
 }
 
 // again lets the dialer decide, but for a server that did not hear in time what
-// a client on a busy machine had to say.
+// a client on a busy machine had to say, and for one that is restarted and says
+// how soon others will have it.
 func again(a actor.Attempt) actor.Decision {
 	if a.Closed != nil && a.Closed.Code == 1008 && a.Closed.Initiator == actor.Remote {
 		return actor.Decision{Again: true, After: policyPause}
 	}
+	if within, ok := retryHint(a.Closed); ok {
+		return actor.Decision{Again: true, After: rand.N(within + 1)}
+	}
 	return a.Default
+}
+
+// maxHint bounds the wait that a server may ask for.
+const maxHint = time.Minute
+
+// retryHint returns the time within which a server that is restarted wants the
+// client back, from the reason beside 1012.
+func retryHint(closed *actor.Closed) (within time.Duration, ok bool) {
+	if closed == nil || closed.Code != 1012 || closed.Initiator != actor.Remote {
+		return 0, false
+	}
+	var milliseconds int64
+	if _, err := fmt.Sscanf(closed.Reason, "restarting, retry within %d ms", &milliseconds); err != nil {
+		return 0, false
+	}
+	within = time.Duration(milliseconds) * time.Millisecond
+	return within, within >= 0 && within <= maxHint
 }
 
 // newID makes an id that nobody else has.
 func newID() string {
 	var random [12]byte
-	_, _ = rand.Read(random[:]) // never fails
+	_, _ = cryptorand.Read(random[:]) // never fails
 	return hex.EncodeToString(random[:])
 }
 
