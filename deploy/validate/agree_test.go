@@ -36,16 +36,36 @@ func TestGraceOutlastsTheDrain(t *testing.T) {
 	eachOverlay(t, func(t *testing.T, objects []object) {
 		spec := chat(t, objects).Spec
 		values := variables(t, objects)
-		sleep := time.Duration(spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds) * time.Second
+		var sleep time.Duration
+		if hooks := spec.Containers[0].Lifecycle; hooks != nil {
+			sleep = time.Duration(hooks.PreStop.Sleep.Seconds) * time.Second
+		}
 		needs := sleep + duration(t, values, "CHAT_DRAIN_TIMEOUT") + httpGrace
 		grace := time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second
 		if spare := grace - needs; spare < 5*time.Second {
 			t.Errorf("a pod may need %v to end and has %v", needs, grace)
 		}
-		// A balancer that asks the probe itself must have seen it fail.
-		probe := spec.Containers[0].ReadinessProbe
+	})
+}
+
+// Who routes to the pods must have turned to others when closes begin: by the
+// endpoints, which the sleep waits for, or by the probe.
+func TestClosesBeginWhenNobodyIsSentHereAnyMore(t *testing.T) {
+	eachOverlay(t, func(t *testing.T, objects []object) {
+		container := chat(t, objects).Spec.Containers[0]
+		delay := duration(t, variables(t, objects), "CHAT_DRAIN_DELAY")
+		if one[*appsv1.Deployment](t, objects, "chat").Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+			if delay != 0 || container.Lifecycle != nil {
+				t.Error("it waits for balancers to turn to others, and there are none")
+			}
+			return
+		}
+		if container.Lifecycle.PreStop.Sleep.Seconds < 3 {
+			t.Error("SIGTERM comes before proxies know of it")
+		}
+		probe := container.ReadinessProbe
 		notices := time.Duration(probe.PeriodSeconds*probe.FailureThreshold+probe.TimeoutSeconds) * time.Second
-		if delay := duration(t, values, "CHAT_DRAIN_DELAY"); delay < notices {
+		if delay < notices {
 			t.Errorf("closes begin %v after readiness fails, which shows after %v", delay, notices)
 		}
 	})

@@ -185,7 +185,8 @@ func status(t *testing.T, base *url.URL, path string) int {
 func TestProbesAndRoutesAnswerAsTheManifestsBelieve(t *testing.T) {
 	eachOverlay(t, func(t *testing.T, objects []object) {
 		container := chat(t, objects).Spec.Containers[0]
-		process, public, admin := start(t, variables(t, objects))
+		values := variables(t, objects)
+		_, public, admin := start(t, values)
 		ports := map[string]*url.URL{"http": public, "admin": admin}
 		probe := func(p *corev1.Probe) int {
 			base := ports[p.HTTPGet.Port.StrVal]
@@ -212,6 +213,10 @@ func TestProbesAndRoutesAnswerAsTheManifestsBelieve(t *testing.T) {
 			t.Errorf("/: %d", got)
 		}
 
+		// Again, with a delay in which there is time to look.
+		values["CHAT_DRAIN_DELAY"], values["CHAT_DRAIN_TIMEOUT"] = "30m", "1h"
+		process, public, admin := start(t, values)
+		ports = map[string]*url.URL{"http": public, "admin": admin}
 		if err := process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
