@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type acceptTest struct {
 	panicked chan any
 	starved  chan time.Duration
 	remotes  chan string // of the connections
+	conns    sync.WaitGroup
 }
 
 func (a *acceptTest) HandshakeFailed(err error)                { a.failed <- err }
@@ -78,6 +80,7 @@ type echo struct {
 	reader    *Reader
 	writer    *Writer
 	transport Transport
+	ended     func()
 }
 
 func (e *echo) Fill(source io.Reader) error { return e.reader.Fill(source) }
@@ -105,6 +108,7 @@ func (e *echo) Drain(err error) Verdict {
 	_ = e.reader.End(err)
 	e.writer.Shut()
 	_ = e.transport.Close()
+	e.ended()
 	return Stop
 }
 
@@ -114,10 +118,11 @@ func (a *acceptTest) open(h *Handshake, answer wscore.Answer) error {
 	if err != nil {
 		return err
 	}
-	e := &echo{reader: reader, writer: writer}
+	e := &echo{reader: reader, writer: writer, ended: a.conns.Done}
 	if e.transport, err = h.Accept(answer, e); err != nil {
 		return err
 	}
+	a.conns.Add(1)
 	writer.Bind(e.transport)
 	select {
 	case a.remotes <- e.transport.RemoteAddr().String():
@@ -158,6 +163,7 @@ func newAcceptTest(t *testing.T, config AcceptConfig, secured *tls.Config) *acce
 	t.Helper()
 	a := &acceptTest{t: t, tls: secured, ended: make(chan error, 1), failed: make(chan error, 128), panicked: make(chan any, 8), starved: make(chan time.Duration, 1024), remotes: make(chan string, 128)}
 	a.config, _ = newConfig(t, Config{})
+	t.Cleanup(a.awaitConns) // after the clients have closed, before buffers are counted
 	config.Decide = func(h *Handshake) error {
 		if decide := a.decide.Load(); decide != nil {
 			return (*decide)(h)
@@ -191,6 +197,13 @@ func (a *acceptTest) end() {
 		a.t.Errorf("Serve returned %v", err)
 	}
 	equal(a.t, "handshakes in progress", a.Underway(), 0)
+}
+
+// awaitConns waits until every connection that was accepted has ended.
+func (a *acceptTest) awaitConns() {
+	ended := make(chan struct{})
+	go func() { a.conns.Wait(); close(ended) }()
+	receive(a.t, "the end of the connections", ended)
 }
 
 // dial connects, closing what is left at the end of the test.
