@@ -276,6 +276,7 @@ func (d *Dialer) prepare(next *NextDial) (err error) {
 // nobody is the session of a connection that is refused.
 type nobody struct{}
 
+// Receive does nothing.
 func (nobody) Receive(*Context) {}
 
 func (d *Dialer) giveUp(attempt Attempt) {

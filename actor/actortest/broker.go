@@ -48,10 +48,12 @@ type calls struct {
 
 func newCalls() *calls { return &calls{changed: make(chan struct{}, 1)} }
 
+// Deliver keeps a copy.
 func (c *calls) Deliver(payload []byte) {
 	c.take(append(make([]byte, 0, len(payload)+1), payload...))
 }
 
+// Missed keeps a nil.
 func (c *calls) Missed() { c.take(nil) }
 
 func (c *calls) take(payload []byte) {

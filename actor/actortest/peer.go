@@ -140,6 +140,7 @@ func (p *Peer) answer(m wscore.Message) bool {
 // reading is the stream as the reading goroutine sees it.
 type reading struct{ *Peer }
 
+// Read holds back what came while the peer does not read.
 func (r reading) Read(p []byte) (int, error) {
 	n, err := r.stream.Read(p)
 	for r.waitWhileStopped() {

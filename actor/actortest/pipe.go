@@ -37,7 +37,10 @@ type end struct {
 	local, remote net.Addr
 }
 
-func (e *end) Read(p []byte) (int, error)  { return e.in.read(p) }
+// Read waits for bytes, the end or the deadline.
+func (e *end) Read(p []byte) (int, error) { return e.in.read(p) }
+
+// Write waits for room, the other end to close or the deadline.
 func (e *end) Write(p []byte) (int, error) { return e.out.write(p) }
 
 // CloseWrite ends the sending direction: the other end reads what is left and
@@ -47,25 +50,32 @@ func (e *end) CloseWrite() error {
 	return nil
 }
 
+// Close ends both directions; the other end still reads what was sent to it.
 func (e *end) Close() error {
 	e.out.change(func(d *direction) { d.finished, d.writerGone = true, true })
 	e.in.change(func(d *direction) { d.readerGone, d.bytes = true, nil })
 	return nil
 }
 
-func (e *end) LocalAddr() net.Addr  { return e.local }
+// LocalAddr returns an address that looks like one of TCP.
+func (e *end) LocalAddr() net.Addr { return e.local }
+
+// RemoteAddr returns that of the other end.
 func (e *end) RemoteAddr() net.Addr { return e.remote }
 
+// SetDeadline sets both deadlines.
 func (e *end) SetDeadline(t time.Time) error {
 	_ = e.SetReadDeadline(t) // neither fails
 	return e.SetWriteDeadline(t)
 }
 
+// SetReadDeadline bounds reads, also those that wait already.
 func (e *end) SetReadDeadline(t time.Time) error {
 	e.in.change(func(d *direction) { d.readLimit.set(t, &d.changed) })
 	return nil
 }
 
+// SetWriteDeadline bounds writes, also those that wait already.
 func (e *end) SetWriteDeadline(t time.Time) error {
 	e.out.change(func(d *direction) { d.writeLimit.set(t, &d.changed) })
 	return nil

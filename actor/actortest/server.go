@@ -72,9 +72,11 @@ func ShutdownAtEnd(t TB, s Stopper) {
 // testLog writes log entries to a test's log.
 type testLog struct{ t TB }
 
+// Write logs one entry.
 func (l testLog) Write(p []byte) (int, error) {
 	l.t.Logf("%s", strings.TrimSuffix(string(p), "\n"))
 	return len(p), nil
 }
 
+// Sync does nothing.
 func (testLog) Sync() error { return nil }

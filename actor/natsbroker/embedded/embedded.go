@@ -200,9 +200,20 @@ func (s *Server) Close() {
 // logger gives the server's log to zap. Nothing the server says ends the program.
 type logger struct{ to *zap.SugaredLogger }
 
+// Noticef logs what the server says of its own life, which is detail here.
 func (l logger) Noticef(format string, v ...any) { l.to.Debugf(format, v...) }
-func (l logger) Warnf(format string, v ...any)   { l.to.Warnf(format, v...) }
-func (l logger) Errorf(format string, v ...any)  { l.to.Errorf(format, v...) }
-func (l logger) Fatalf(format string, v ...any)  { l.to.Errorf(format, v...) }
-func (l logger) Debugf(format string, v ...any)  { l.to.Debugf(format, v...) }
-func (l logger) Tracef(format string, v ...any)  { l.to.Debugf(format, v...) }
+
+// Warnf logs a warning.
+func (l logger) Warnf(format string, v ...any) { l.to.Warnf(format, v...) }
+
+// Errorf logs an error.
+func (l logger) Errorf(format string, v ...any) { l.to.Errorf(format, v...) }
+
+// Fatalf logs an error: no server ends its program.
+func (l logger) Fatalf(format string, v ...any) { l.to.Errorf(format, v...) }
+
+// Debugf logs detail.
+func (l logger) Debugf(format string, v ...any) { l.to.Debugf(format, v...) }
+
+// Tracef logs detail.
+func (l logger) Tracef(format string, v ...any) { l.to.Debugf(format, v...) }
