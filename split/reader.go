@@ -186,14 +186,15 @@ func (r *Reader) Next() (Event, error) {
 		return Event{}, err
 	}
 	for {
+		if message := r.takeWhole(); message != nil {
+			return Event{Kind: Message, Buffer: message}, nil
+		}
 		event, err := r.decode()
 		if err != nil {
 			return Event{}, err
 		}
 		if event.FrameStart {
-			length := frameLength(event)
-			r.in.add(1, length)
-			r.config.Observer.FrameRead(event.Opcode, length)
+			r.saw(event.Opcode, frameLength(event))
 		}
 		switch event.Kind {
 		case wscore.NeedMore:
@@ -219,6 +220,30 @@ func (r *Reader) Next() (Event, error) {
 			return Event{Kind: Close, Code: event.Code, Reason: string(event.Payload)}, nil
 		}
 	}
+}
+
+// takeWhole takes a message that lies in the window in one frame, as most do,
+// without the detour of pieces. It returns nil for anything else.
+func (r *Reader) takeWhole() *Buffer {
+	if r.window == nil || r.message != nil || r.direct {
+		return nil
+	}
+	unread := r.window.Payload()[r.next:]
+	longest := min(r.config.Limits.MaxMessage, r.config.Limits.MaxFrame, largeWindow)
+	opcode, at, end := r.decoder.DecodeWhole(unread, int(longest))
+	if end == 0 || end > len(unread) {
+		return nil
+	}
+	r.next += int32(end)
+	r.saw(opcode, end-at)
+	r.config.Observer.MessageRead(end-at, 0)
+	return r.config.Pool.message(opcode, unread[at:end])
+}
+
+// saw counts a frame.
+func (r *Reader) saw(opcode wscore.Opcode, length int) {
+	r.in.add(1, length)
+	r.config.Observer.FrameRead(opcode, length)
 }
 
 // frameLength returns the length of the payload of the frame that the event

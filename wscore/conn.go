@@ -144,7 +144,7 @@ func (c *Conn) Next() (Message, error) {
 				return Message{}, c.finish(err)
 			}
 		}
-		opcode, at, size := c.decoder.decodeWhole(c.read[c.start:c.end], c.maxWhole)
+		opcode, at, size := c.decoder.DecodeWhole(c.read[c.start:c.end], c.maxWhole)
 		if size == 0 || size > len(c.read) {
 			break
 		}

@@ -149,13 +149,14 @@ func (d *Decoder) Decode(p []byte) (Event, int, error) {
 // maxShortPayload is the longest payload whose header has no 64-bit length.
 const maxShortPayload = 0xFFFF
 
-// decodeWhole takes the commonest frame from the start of p in one go: a
-// message to a server in one uncompressed frame with at most longest bytes of
-// payload. It returns where the payload begins and how long the frame is. If p
-// holds less than that, the frame is binary and nothing is done until the rest
-// is there. size is 0 for anything else, which is then left to Decode; so is text
-// that is not UTF-8, after the failure has been noted.
-func (d *Decoder) decodeWhole(p []byte, longest int) (opcode Opcode, at, size int) {
+// DecodeWhole is [Decoder.Decode] for the commonest frame alone: a message to a
+// server in one uncompressed frame with at most longest bytes of payload, which
+// is at most what the limits allow. It returns the message's type, where in p its
+// payload begins, unmasked in place, and where the frame ends. An end beyond p
+// belongs to a binary frame of which the rest is missing; nothing was done yet. An
+// end of 0 is for anything else, which is then left to Decode; so is text that is
+// not UTF-8, after the failure has been noted.
+func (d *Decoder) DecodeWhole(p []byte, longest int) (opcode Opcode, at, end int) {
 	const final, masked = 0x80, 0x80
 	if len(p) < 8 || d.message != OpContinuation || d.ended || d.role != Server {
 		return 0, 0, 0
@@ -171,19 +172,19 @@ func (d *Decoder) decodeWhole(p []byte, longest int) (opcode Opcode, at, size in
 			return 0, 0, 0
 		}
 	}
-	size = at + length
-	if length > longest || size > len(p) && opcode == OpText {
+	end = at + length
+	if length > longest || end > len(p) && opcode == OpText {
 		return 0, 0, 0 // text is judged as it arrives
 	}
-	if size > len(p) {
-		return opcode, at, size
+	if end > len(p) {
+		return opcode, at, end
 	}
-	Mask(p[at:size], binary.LittleEndian.Uint32(p[at-4:]))
-	if opcode == OpText && !validText(p[at:size]) {
-		_, _, _ = d.fail(ErrInvalidText, size)
+	Mask(p[at:end], binary.LittleEndian.Uint32(p[at-4:]))
+	if opcode == OpText && !validText(p[at:end]) {
+		_, _, _ = d.fail(ErrInvalidText, end)
 		return 0, 0, 0
 	}
-	return opcode, at, size
+	return opcode, at, end
 }
 
 // judgeStart checks what the first one or two bytes of a frame already show,
