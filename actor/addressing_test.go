@@ -215,8 +215,5 @@ func TestServersOfOneEngineShareItsDeadLetters(t *testing.T) {
 	}
 	l := collectLetters(engine)
 	engine.Send(conn.PID(), 1)
-	l.wait(t, "int", 1)
-	if n := h.BuffersInUse(); n != 0 {
-		t.Errorf("%d buffers in use", n)
-	}
+	l.wait(t, "int", 1) // whether every buffer came back is looked at after the shutdown
 }

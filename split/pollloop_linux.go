@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 )
 
 // pollLoop is one epoll instance and the goroutine that waits in it, while it
@@ -122,6 +123,7 @@ func (t *polled) post(what task) {
 func (l *pollLoop) loop() {
 	var events [pollBatch]syscall.EpollEvent
 	var members [pollBatch]*polled
+	var turns turns
 	busy := false
 	for {
 		did, more := l.runTasks()
@@ -139,7 +141,7 @@ func (l *pollLoop) loop() {
 			}
 			timeout = -1
 		}
-		n, err := syscall.EpollWait(l.epoll, events[:], timeout)
+		n, err := epollWait(l.epoll, events[:], timeout)
 		if err != nil && err != syscall.EINTR {
 			// Impossible with descriptors of our own; going on would spin.
 			panic(os.NewSyscallError("epoll_wait", err))
@@ -163,12 +165,43 @@ func (l *pollLoop) loop() {
 		if n > 0 {
 			l.monitor.wake()
 		}
-		// After work the loop looks once more before it sleeps, and lets those
-		// run whom it has just given something to do.
+		// After work the loop looks once more before it sleeps.
 		if busy = n > 0; busy {
-			runtime.Gosched()
+			turns.yield()
 		}
 	}
+}
+
+// turns lets other goroutines run between the turns of a loop.
+type turns struct{ left int }
+
+// turnsAtMost is after how many turns with events a loop yields. Each time costs
+// as much as a message, because it sets an idle processor looking for work, and
+// that one looks anyway for those whom the loop has given something to do. Only
+// where there is no other processor they depend on it.
+const turnsAtMost = 16
+
+func (t *turns) yield() {
+	if t.left--; t.left > 0 {
+		return
+	}
+	runtime.Gosched()
+	if t.left = turnsAtMost; runtime.GOMAXPROCS(0) == 1 {
+		t.left = 1
+	}
+}
+
+// epollWait is syscall.EpollWait, but the scheduler is not told of a look that
+// does not wait: it may take the processor away meanwhile.
+func epollWait(epoll int, events []syscall.EpollEvent, milliseconds int) (int, error) {
+	if milliseconds != 0 {
+		return syscall.EpollWait(epoll, events, milliseconds)
+	}
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // sleep announces that the loop is about to wait, unless there is work.

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -119,9 +120,12 @@ func (m *meter) end() error {
 	return err
 }
 
+// errNothing says that the measured part was too short for this machine.
+var errNothing = errors.New("no message was answered while it was measured")
+
 func (m *meter) sample(r load.Result) (Sample, error) {
 	if r.Messages == 0 || r.Latency.Count() == 0 {
-		return Sample{}, load.ErrStalled
+		return Sample{}, errNothing
 	}
 	n := float64(r.Messages)
 	return Sample{
