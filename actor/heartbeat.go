@@ -23,6 +23,20 @@ type heartbeat struct {
 	end     time.Duration // when its lifetime is over, 0 for never
 }
 
+// hear notes that bytes have come, and noteMessage when a message has. They write
+// only what changes: that is seldom, and reading is cheaper.
+func (h *heartbeat) hear() {
+	if !h.heard.Load() {
+		h.heard.Store(true)
+	}
+}
+
+func (h *heartbeat) noteMessage(now int64) {
+	if h.message.Load() != now {
+		h.message.Store(now)
+	}
+}
+
 func (c *Conn) startHeartbeat() {
 	config, wheel := &c.host.config, &c.host.wheel
 	c.beat.heard.Store(true)

@@ -115,7 +115,7 @@ func (r *readerProcess) drain(err error) split.Verdict {
 		}
 		return r.stop()
 	}
-	c.beat.heard.Store(true)
+	c.beat.hear()
 	if r.discarding {
 		if int64(r.discarded) > lingerBytes+2*c.host.config.MaxMessageBytes {
 			c.end()
@@ -151,7 +151,7 @@ func (r *readerProcess) drain(err error) split.Verdict {
 		case split.Message:
 			r.credits.take(event.Buffer.Cap())
 			r.charge(event.Buffer.Len())
-			c.beat.message.Store(c.host.wheel.now.Load())
+			c.beat.noteMessage(c.host.wheel.now.Load())
 			if c.session.enqueue(envelope{message: event.Buffer, sender: internal}) {
 				r.workDue = true
 				c.session.hosted.Store(true)
