@@ -53,7 +53,12 @@ type received struct {
 // open shakes hands over a stream.
 func open(t *testing.T, stream net.Conn, host string, options wscore.ConnectOptions) (*wscore.Conn, error) {
 	t.Helper()
-	options.Host, options.Path = host, "/ws"
+	return openAt(t, stream, "/ws", host, options)
+}
+
+func openAt(t *testing.T, stream net.Conn, path, host string, options wscore.ConnectOptions) (*wscore.Conn, error) {
+	t.Helper()
+	options.Host, options.Path = host, path
 	buffers := wscore.Buffers{Read: make([]byte, 4<<10), Write: make([]byte, 4<<10), Message: make([]byte, 256<<10)}
 	if err := stream.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
@@ -123,15 +128,25 @@ func (c *client) any(types ...string) received {
 		case !m.IsText():
 			continue
 		}
-		got := received{raw: slices.Clone(m.Payload)}
-		if err := json.Unmarshal(m.Payload, &got); err != nil {
-			c.t.Fatalf("server sent %q: %v", m.Payload, err)
-		}
+		got, _ := readReceived(c.t, m)
 		if !slices.Contains(types, got.Type) {
 			c.t.Fatalf("got %s, want one of type %v", m.Payload, types)
 		}
 		return got
 	}
+}
+
+// readReceived reads a message if it is text.
+func readReceived(t *testing.T, m wscore.Message) (got received, isText bool) {
+	t.Helper()
+	if !m.IsText() {
+		return got, false
+	}
+	got.raw = slices.Clone(m.Payload)
+	if err := json.Unmarshal(m.Payload, &got); err != nil {
+		t.Errorf("server sent %q: %v", m.Payload, err)
+	}
+	return got, true
 }
 
 // expectError reads the next message, which must be that error about that say.

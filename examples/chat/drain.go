@@ -72,10 +72,12 @@ func (d *drainOptions) config() actor.DrainConfig {
 // until last, so that the draining can be seen.
 func (c *chat) drain() {
 	began := time.Now()
-	c.logger.Info("closing the chat", zap.Int("connections", c.sockets.Len()), zap.Int("rooms", c.rooms.len()))
+	c.logger.Info("closing the chat", zap.Int("connections", c.sockets.Len()+c.slow.Len()), zap.Int("rooms", c.rooms.len()))
 	ctx, cancel := context.WithTimeout(context.Background(), c.options.drain.timeout)
 	defer cancel()
-	err := errors.Join(c.sockets.Shutdown(ctx), c.rooms.wait(ctx))
+	slow := make(chan error, 1)
+	go func() { slow <- c.slow.Shutdown(ctx) }()
+	err := errors.Join(c.sockets.Shutdown(ctx), <-slow, c.rooms.wait(ctx))
 	c.shut(c.public) // up to here it has answered late handshakes with 503
 	c.backbone.close()
 	if err != nil {

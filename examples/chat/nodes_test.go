@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -131,14 +130,7 @@ func TestOneClientHasOnePlace(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	noLeaks(t)
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("a key of some length\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	key, err := readAuth(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, key := writeTokenKey(t)
 	var minted bytes.Buffer
 	if code := runWith(t.Context(), []string{"-mint", "ann", "-token-key", file}, &minted, io.Discard); code != exitOK {
 		t.Fatalf("minting ends with %d", code)

@@ -47,6 +47,8 @@ type (
 	say struct{ id, text string }
 	// typing tells the others in the room that something is being written.
 	typing struct{}
+	// ping asks for an answer, so that the client knows how long one takes.
+	ping struct{ id string }
 	// listRooms asks for all rooms, and how much is unread in some.
 	listRooms struct{ seen map[string]uint64 }
 )
@@ -96,6 +98,11 @@ func readMessage(data []byte) (request any, problem *errorMessage) {
 		return say{id: m.ID, text: m.Text}, nil
 	case "typing":
 		return typing{}, nil
+	case "ping":
+		if !validID(m.ID) {
+			return nil, newError(codeBadID, "")
+		}
+		return ping{id: m.ID}, nil
 	case "rooms":
 		if len(m.Seen) > maxSeen {
 			return nil, newError(codeTooLong, "")
@@ -219,6 +226,10 @@ type (
 	stateMessage struct {
 		Type    string `json:"type"`
 		Storing bool   `json:"storing"`
+	}
+	pongMessage struct {
+		Type string `json:"type"`
+		ID   string `json:"id"`
 	}
 	roomsMessage struct {
 		Type  string       `json:"type"`

@@ -20,6 +20,8 @@ func TestReadMessageJudgesEveryField(t *testing.T) {
 		"client of 65 bytes":     {data: `{"type":"join","room":"lobby","nick":"ann","client":"` + strings.Repeat("c", 65) + `"}`, code: codeBadID},
 		"number below 0":         {data: `{"type":"join","room":"lobby","nick":"ann","after":-1}`, code: codeBadJSON},
 		"typing":                 {data: `{"type":"typing"}`, want: typing{}},
+		"ping":                   {data: `{"type":"ping","id":"1"}`, want: ping{"1"}},
+		"ping without an id":     {data: `{"type":"ping"}`, code: codeBadID},
 		"rooms":                  {data: `{"type":"rooms","seen":{"lobby":7}}`, want: listRooms{seen: map[string]uint64{"lobby": 7}}},
 		"rooms of a bad name":    {data: `{"type":"rooms","seen":{"a b":7}}`, code: codeBadRoom},
 		"too many rooms":         {data: `{"type":"rooms","seen":{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1,"7":1,"8":1,"9":1,"10":1,"11":1,"12":1,"13":1,"14":1,"15":1,"16":1,"17":1,"18":1,"19":1,"20":1,"21":1}}`, code: codeTooLong},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -41,6 +42,7 @@ type chat struct {
 	backbone *backbone
 	rooms    *rooms
 	sockets  *actor.Server
+	slow     *actor.Server // for who wants to be a slow client
 	public   *http.Server
 	admin    *http.Server
 }
@@ -73,22 +75,27 @@ func newChat(ctx context.Context, o options, logger *zap.Logger) (c *chat, err e
 	node := newNode(c.backbone.name, engine, logger, time.Now, c.backbone.hub, c.backbone.store)
 	node.auth = o.auth
 	c.rooms = newRooms(node)
-	c.sockets, err = actor.NewServer(engine, newSession(c.rooms), actor.ServerConfig{
+	config := actor.ServerConfig{
 		AllowOrigins: list(o.origins),
 		ConnConfig: actor.ConnConfig{
 			Name: "chat", MaxMessageBytes: maxFrameBytes, Mailbox: mailbox, Observer: observer, Logger: logger,
 		},
 		Drain: o.drain.config(),
-	})
-	if err == nil {
-		err = c.backbone.hub.Attach(c.sockets)
 	}
-	if err != nil {
+	if c.sockets, err = actor.NewServer(engine, newSession(c.rooms), config); err != nil {
+		return nil, err
+	}
+	if c.slow, err = newSlowLane(engine, newSession(c.rooms), config); err != nil {
+		return nil, err
+	}
+	if err = errors.Join(c.backbone.hub.Attach(c.sockets), c.backbone.hub.Attach(c.slow)); err != nil {
 		return nil, err
 	}
 	routes := http.NewServeMux()
 	routes.Handle("/", files)
+	routes.HandleFunc("GET /config", node.servePageConfig)
 	routes.Handle("/ws", c.sockets)
+	routes.Handle("/slow", slowed(c.slow))
 	c.public = c.newServer(routes, writeTimeout)
 	c.admin = c.newServer(newAdmin(registry, c.sockets.ServeReady), adminWriteTimeout)
 	return c, nil

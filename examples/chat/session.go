@@ -157,6 +157,8 @@ func (s *session) do(c *actor.Context, request any) {
 		c.Engine().Send(s.place.room.pid, speakInRoom{conn: s.conn, id: r.id, text: r.text})
 	case typing:
 		s.showTyping()
+	case ping:
+		s.send(pongMessage{Type: "pong", ID: r.id})
 	case listRooms:
 		go s.rooms.list(s.conn, r)
 	}
