@@ -195,3 +195,12 @@ func TestRoomOfTheSameNameStartsAgainAtOnce(t *testing.T) {
 		t.Errorf("100 rooms had %d actors", n)
 	}
 }
+
+func TestNoRoomOpensOnceTheChatCloses(t *testing.T) {
+	r := newTestRooms(t)
+	mustTake(t, r, "lobby").leave()
+	waitForNoRooms(t, r)
+	if p, code := r.take("lobby"); p != nil || code != codeUnavailable {
+		t.Errorf("a place in a chat that is closed: %v, %q", p, code)
+	}
+}

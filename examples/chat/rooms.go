@@ -65,6 +65,8 @@ func (r *rooms) take(name string) (*place, errorCode) {
 	defer r.mu.Unlock()
 	entry := r.byName[name]
 	switch {
+	case r.closing: // nobody is left to be in it; who asks what is unread comes too late
+		return nil, codeUnavailable
 	case entry == nil && len(r.byName) >= maxRooms && !r.stopIdle():
 		return nil, codeRoomsFull
 	case entry == nil:
