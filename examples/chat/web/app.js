@@ -1,198 +1,237 @@
-// The wiring: which room is wanted, which one is on the page, and who is told
-// when the connection, the server or the reader does something.
+// The wiring: who is told when the connection, the server or the reader does
+// something.
 
+import { Admission } from "./admission.js";
+import { COMMANDS, readCommand } from "./commands.js";
+import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { Conversation } from "./conversation.js";
+import { Membership } from "./membership.js";
 import { MessageList } from "./messages.js";
+import { Notifier } from "./notify.js";
 import { MAX_UNSENT, Outbox } from "./outbox.js";
+import { Panel } from "./panel.js";
 import { DEFAULT_LIMITS, VERSION, join, nickProblem, roomProblem, say } from "./protocol.js";
+import { RoomList } from "./roomlist.js";
+import { RoundTrip } from "./roundtrip.js";
 import { clientName, recall, remember, roomFromHash, showRoomInHash } from "./settings.js";
-import { Timeline } from "./timeline.js";
+import { Typing } from "./typing.js";
 import { View } from "./view.js";
 
-// The server may hold our old connection for a moment after we have lost it,
-// and then it is our own name that is taken.
-const REJOIN_TRIES = 5;
-const REJOIN_DELAY_MS = 400;
-const LINGERING_CODES = new Set(["nick_taken", "room_full", "rooms_full", "too_fast", "unavailable"]);
+// A slow client is not a dead one.
+const SLOW_PATIENCE = 8;
 
-// An acknowledged message follows; if it was stored long ago it does not.
-const STORED_GRACE_MS = 3_000;
-
-const JOIN_TIMEOUT_MS = 10_000;
+const SLOW_CONSUMER_CODE = 1013;
+const CUT_CODE = 1006;
 
 const FIELD_OF_CODE = {
   nick_taken: "nick",
   bad_nick: "nick",
+  not_yours: "nick",
   bad_room: "room",
   room_full: "room",
   rooms_full: "room",
 };
 
 let limits = DEFAULT_LIMITS;
-let current = null; // {room, nick} of what is on the page
-let wanted = null; // {room, nick} the connection shall be in, or null
-let isJoined = false; // on this very connection
-let isAsked = false; // by the reader, who waits for an answer
-let rejoinTries = 0;
-let joinTimer = 0;
-let unread = 0;
-let timeline = new Timeline();
+let members = [];
+let server = { node: "", connection: "" };
+let isStoring = true;
+let isSlow = false;
+let roundTripTime = null;
 let status = { state: "offline", reason: "idle" };
 
+const find = (id) => document.getElementById(id);
+
+const answerTime = () => (isSlow ? SLOW_PATIENCE : 1);
+const sendInRoom = (message) => membership.isJoined && !membership.isAsked && connection.send(message);
+
 const view = new View({
-  onJoin: askToJoin,
-  onCancel: cancelJoin,
-  onChangeRoom: () => showForm(current),
-  onConnectNow: () => connection.start(),
-  onSay: saySomething,
+  onChangeRoom: () => showForm(membership.current),
+  onConnectNow() {
+    if (isSlow) setSlow(false);
+    else connection.start();
+  },
 });
 
-const list = new MessageList(
-  document.getElementById("messages"),
-  document.getElementById("new-messages"),
-  {
-    onRetry(id) {
-      outbox.retry(id);
-      view.focusComposer();
-    },
-    onDiscard(id) {
-      outbox.discard(id);
-      list.removeUnsent(id);
-      view.focusComposer();
-    },
-    onDropped: (message) => timeline.forget(message),
+const admission = new Admission({
+  onAsk: askToJoin,
+  onCancel: cancelJoin,
+  onToken: (token) => connection.lead({ token }),
+});
+const { form } = admission;
+
+const composer = new Composer({
+  onSay: readLine,
+  onWriting(text) {
+    if (!text.startsWith("/")) typing.tell();
   },
+  onProblem: (text) => view.alert(text),
+});
+
+const list = new MessageList(find("messages"), find("new-messages"), {
+  onRetry(id) {
+    list.removeUnsent(id);
+    outbox.retry(id);
+    composer.focus();
+  },
+  onDiscard(id) {
+    outbox.discard(id);
+    list.removeUnsent(id);
+    composer.focus();
+  },
+});
+
+const connection = new Connection(
+  { url: addressOf("ws"), token: "" },
+  { onState: connectionChanged, onOpen: () => membership.opened(), onDown: connectionLost, onFailed: connectionFailed, onMessage: received },
 );
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const connection = new Connection(`${scheme}//${location.host}/ws`, {
-  onState: connectionChanged,
-  onOpen: connectionOpened,
-  onDown: connectionLost,
-  onMessage: received,
+const membership = new Membership({
+  sendJoin: (wanted) => connection.send(join(wanted, clientName(), conversation.positionIn(wanted.room))),
+  onRefused: joinRefused,
+  onSilence: () => connection.restart(),
+  answerTime,
+});
+
+const conversation = new Conversation(list, {
+  // Our own message that comes back is stored. Ids are no secret: another's message
+  // with one of ours is another's.
+  onStored({ id, room, nick }) {
+    const entry = outbox.get(id);
+    if (entry?.room === room && entry.nick === nick) outbox.acknowledge(id);
+  },
+  onHeard: (message) => notifier.tell(message),
+  onChange() {
+    view.setTitle(membership.current?.room ?? "", conversation.unread);
+    showStatus();
+  },
 });
 
 const outbox = new Outbox({
   // A message has no room of its own: after a join was sent it would end up in
   // whichever room that join leads to.
-  transmit: (entry) => isJoined && !isAsked && connection.send(say(entry.id, entry.text)),
+  transmit: (entry) => sendInRoom(say(entry.id, entry.text)),
   onChange(entry) {
-    if (entry.room === current?.room) list.showUnsent(entry);
+    if (entry.room === membership.current?.room) list.showUnsent(entry);
     if (entry.state === "failed") view.announce(`Message not sent. ${entry.reason}`);
   },
+  answerTime,
   lastReceived: () => connection.lastReceived,
   onSilence: () => connection.restart(),
 });
 
+const roomList = new RoomList({
+  send: sendInRoom,
+  seen: () => conversation.seen(),
+  onEnter: (room) => askToJoin({ nick: membership.current.nick, room }),
+});
+
+const typing = new Typing(find("typing"), sendInRoom);
+const notifier = new Notifier(find("notify"), (text) => view.announce(text));
+const roundTrip = new RoundTrip({
+  send: sendInRoom,
+  onResult(milliseconds) {
+    roundTripTime = milliseconds;
+    showStatus();
+  },
+  onOverdue(since) {
+    if (!isSlow && connection.lastReceived < since) connection.restart();
+  },
+});
+
+const panel = new Panel({ onSlow: setSlow, onWatched: (isOpen) => roundTrip.watch(isOpen) });
+
+function addressOf(path) {
+  const url = new URL(path, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  return url.href;
+}
+
 // Joining.
 
 function showForm(values) {
-  view.showForm({ ...values, canGoBack: wanted !== null && current !== null });
+  form.show({ ...values, canGoBack: membership.wanted !== null && membership.current !== null });
 }
 
+// Result: whether it was asked.
 function askToJoin({ nick, room }) {
-  if (isAsked) return;
-  view.clearFormError();
+  if (membership.isAsked) return false;
   const badNick = nickProblem(nick, limits);
   const badRoom = roomProblem(room, limits);
   if (badNick || badRoom) {
     refuseJoin(badNick || badRoom, badNick ? "nick" : "room");
-    return;
+    return false;
   }
-  if (isJoined && current.room === room && current.nick === nick) {
+  const { current } = membership;
+  if (membership.isJoined && current.room === room && current.nick === nick) {
     view.showChat();
-    return;
+    composer.focus();
+    return true;
   }
-  wanted = { room, nick };
-  isAsked = true;
-  rejoinTries = 0;
-  view.setFormBusy(true);
-  if (connection.isOpen) sendJoin();
+  membership.ask({ room, nick });
+  form.setBusy(true);
+  if (connection.isOpen) membership.send();
   else connection.start();
-}
-
-function sendJoin() {
-  clearTimeout(joinTimer);
-  if (!connection.send(join(wanted.room, wanted.nick, clientName()))) return;
-  joinTimer = setTimeout(() => connection.restart(), JOIN_TIMEOUT_MS);
+  return true;
 }
 
 function cancelJoin() {
-  const wasAsked = isAsked;
-  isAsked = false;
-  if (current === null || wanted === null) {
-    wanted = null;
-    clearTimeout(joinTimer);
+  const wasAsked = membership.isAsked;
+  form.setBusy(false);
+  if (!membership.cancel()) {
     connection.stop();
-    view.setFormBusy(false);
     return;
   }
-  wanted = current;
   // An answer may be on its way; a new connection is one that never asked.
   if (wasAsked && connection.isOpen) connection.restart();
   view.showChat();
+  composer.focus();
 }
 
 function joined(message) {
-  clearTimeout(joinTimer);
-  const isSameRoom = current?.room === message.room;
-  const isFirst = current === null;
-  const isAnswer = isAsked || isFirst;
-  current = wanted = { room: message.room, nick: message.nick };
-  isJoined = true;
-  isAsked = false;
-  rejoinTries = 0;
-  remember(current);
-  showRoomInHash(current.room, { isStep: !isFirst && !isSameRoom });
-
-  if (!isSameRoom) {
-    timeline = new Timeline();
-    list.clear();
-    for (const entry of outbox.forRoom(current.room)) list.showUnsent(entry);
-  }
+  const { before, isAnswer } = membership.joined(message);
+  const { room, nick } = membership.current;
+  remember(membership.current);
+  showRoomInHash(room, { isStep: before !== null && before.room !== room });
   // Before the history is drawn: a list without a size has no bottom.
+  form.setBusy(false);
   if (isAnswer) view.showChat();
-  view.setRoom(current.room);
-  view.setMembers(message.members, current.nick);
-  const { fresh, divider } = timeline.merge(message.history);
-  list.replay(fresh, { divider, me: current.nick });
-  for (const { id } of message.history) {
-    if (outbox.acknowledge(id)) list.removeUnsent(id); // unless it was just drawn as sent
-  }
-  outbox.opened(current.room);
+
+  conversation.joined(message, outbox.forRoom(room));
+  view.setRoom(room);
+  setMembers(message.members);
+  typing.clear();
+  outbox.opened(room);
+  roomList.setCurrent(room);
+  roomList.ask();
+  roundTrip.start();
   showStatus();
-  countUnread(0);
-  if (isAnswer) view.announce(`You are in ${current.room} as ${current.nick}.`);
+  if (isAnswer) {
+    composer.focus();
+    view.announce(`You are in ${room} as ${nick}.`);
+  }
 }
 
-function joinRefused({ code, text }) {
-  clearTimeout(joinTimer);
-  const isRejoin = !isAsked && current !== null;
-  if (isRejoin && LINGERING_CODES.has(code) && rejoinTries < REJOIN_TRIES) {
-    rejoinTries++;
-    joinTimer = setTimeout(sendJoin, rejoinTries * REJOIN_DELAY_MS);
+function joinRefused(refused, { code, text }) {
+  const { current, wanted } = membership;
+  if (current !== null) showRoomInHash(current.room, { isStep: false });
+  form.setBusy(false);
+  if (membership.isJoined) outbox.resume();
+  showStatus();
+  if (view.isChat && wanted !== null && code !== "nick_taken") {
+    view.alert(text);
     return;
   }
-  const refused = wanted;
-  isAsked = false;
-  if (isRejoin || current === null) {
-    wanted = null;
-  } else {
-    // A switch was refused, or a new name: the reader stays where they were.
-    wanted = current;
-    showRoomInHash(current.room, { isStep: false });
-    if (isJoined) outbox.opened(current.room);
-    else sendJoin();
-  }
   showForm(refused);
-  showStatus();
-  view.showFormError(text, FIELD_OF_CODE[code]);
+  form.showError(text, FIELD_OF_CODE[code]);
 }
 
-// Said in the form, or over the chat when the address bar was the form.
+// Said in the form, or over the chat when that was the form.
 function refuseJoin(text, field) {
   if (view.isChat) view.alert(text);
-  else view.showFormError(text, field);
+  else form.showError(text, field);
 }
 
 // The connection.
@@ -206,120 +245,199 @@ function connectionChanged(next) {
   if (next.state === "connected" && before === "reconnecting") view.announce("Connected again.");
   if (next.state === "offline" && next.reason !== "idle") view.announce("You are offline.");
   if (next.state === "stopped") {
-    isAsked = false;
-    view.setFormBusy(false);
+    membership.isAsked = false;
+    form.setBusy(false);
     if (view.isChat) view.announce(next.reason);
-    else view.showFormError(next.reason);
+    else form.showError(next.reason);
   }
 }
 
-function connectionOpened() {
-  rejoinTries = 0;
-  if (wanted !== null) sendJoin();
+function connectionLost(end) {
+  membership.lost();
+  outbox.closed(end.code);
+  roundTrip.stop();
+  roomList.stop();
+  typing.clear();
+  // Nobody waits for a connection that only stood open behind the form.
+  if (membership.wanted === null) connection.stop();
+  else if (isSlow && !end.isOurs && [SLOW_CONSUMER_CODE, CUT_CODE].includes(end.code)) {
+    connection.halt(
+      `The server has ended this connection with ${end.code}: more was waiting for this slow client than it keeps for one. ` +
+        "Nothing is lost: back at full speed you get exactly what you have missed.",
+    );
+  }
 }
 
-function connectionLost(closeCode) {
-  clearTimeout(joinTimer);
-  isJoined = false;
-  outbox.closed(closeCode);
-  // Nobody waits for a connection that only stood open behind the form.
-  if (wanted === null) connection.stop();
+// A handshake failed; why, a page cannot see.
+async function connectionFailed() {
+  if (isSlow) {
+    setSlow(false);
+    view.alert("There is no place for another slow client just now.");
+  }
+  const problem = await admission.problem();
+  if (problem === "" || connection.isOpen) return;
+  membership.wanted = null;
+  connection.halt(problem);
+  showForm(membership.current ?? recall());
+  form.showError(problem, "token");
+}
+
+function setSlow(next) {
+  if (isSlow === next) return;
+  isSlow = next;
+  panel.setSlow(next);
+  connection.lead({ url: addressOf(next ? "slow" : "ws") });
+  // What does not open goes on by itself.
+  if (membership.wanted !== null && (connection.isOpen || connection.state === "stopped")) connection.renew();
+  showStatus();
 }
 
 function showStatus() {
-  view.setStatus(status, isJoined || wanted === null);
+  const isSettled = membership.isJoined || membership.wanted === null;
+  const state = view.setStatus(status, { isSettled, isStoring, isSlow, roundTrip: roundTripTime });
+  const isOpen = status.state === "connected";
+  panel.show({
+    state,
+    node: isOpen ? server.node : "",
+    connection: isOpen ? server.connection : "",
+    roundTrip: roundTripTime,
+    last: conversation.last,
+    end: connection.lastEnd,
+  });
 }
 
 // What the server says.
 
+const handlers = {
+  welcome(message) {
+    if (message.version !== VERSION) {
+      connection.halt("The chat has been updated. Please reload the page.");
+      return;
+    }
+    limits = message.limits;
+    server = message;
+    composer.setLimit(limits.text);
+    outbox.retryWithin = limits.retry * 1000;
+    handlers.state(message);
+  },
+  state(message) {
+    if (isStoring && !message.storing) view.announce("Messages cannot be stored right now; yours wait here.");
+    if (!isStoring && message.storing) view.announce("Messages are stored again.");
+    isStoring = message.storing;
+    outbox.setStoring(isStoring);
+    showStatus();
+  },
+  joined,
+  history: (message) => conversation.history(message),
+  message(message) {
+    if (message.room === membership.current?.room) typing.hasStopped(message.nick);
+    conversation.heard(message);
+  },
+  ack(message) {
+    outbox.acknowledge(message.id);
+    conversation.acknowledged(message);
+  },
+  notice(notice) {
+    const { current } = membership;
+    if (notice.room !== current?.room) return;
+    if (notice.members) setMembers(notice.members);
+    if (notice.kind === "leave") typing.hasStopped(notice.nick);
+    if (notice.nick !== current.nick) list.addNotice(notice);
+  },
+  typing({ room, nick }) {
+    const { current } = membership;
+    if (room === current?.room && nick !== current.nick) typing.isWriting(nick);
+  },
+  whisper: (whisper) => list.addWhisper(whisper),
+  rooms: (message) => roomList.answered(message.rooms),
+  pong: (message) => roundTrip.answered(message),
+  error: refused,
+};
+
 function received(message) {
-  switch (message.type) {
-    case "welcome":
-      if (message.version !== VERSION) {
-        connection.halt("The chat has been updated. Please reload the page.");
-        return;
-      }
-      limits = message.limits;
-      view.setTextLimit(limits.text);
-      return;
-    case "joined":
-      joined(message);
-      return;
-    case "message":
-      heard(message);
-      return;
-    case "notice":
-      noticed(message);
-      return;
-    case "ack":
-      setTimeout(() => {
-        if (outbox.acknowledge(message.id)) list.removeUnsent(message.id);
-      }, STORED_GRACE_MS);
-      return;
-    case "error":
-      if (message.code === "replaced") connection.halt(message.text);
-      else refused(message);
-  }
-}
-
-function heard(message) {
-  outbox.acknowledge(message.id);
-  if (message.room !== current?.room) return;
-  const { fresh, divider } = timeline.accept(message);
-  for (const one of fresh) list.add(one, { divider, me: current.nick });
-  if (message.nick !== current.nick && fresh.length > 0) countUnread(unread + 1);
-}
-
-function noticed(notice) {
-  if (notice.room !== current?.room) return;
-  if (notice.members) view.setMembers(notice.members, current.nick);
-  if (notice.nick !== current.nick) list.addNotice(notice);
+  handlers[message.type](message);
 }
 
 function refused(error) {
-  const entry = outbox.get(error.id);
-  if (!entry) {
-    if (wanted !== null && (!isJoined || isAsked)) joinRefused(error);
-    else view.alert(error.text);
-    return;
-  }
-  if (error.code === "not_joined" && entry.room === wanted?.room) {
+  const { code, id, text } = error;
+  const entry = outbox.get(id);
+  const { wanted } = membership;
+  if (code === "replaced") {
+    connection.halt(`${text} Only one of them can be in it.`);
+  } else if (!entry) {
+    if (wanted !== null && (!membership.isJoined || membership.isAsked)) membership.refused(error);
+    else if (code !== "too_fast" && code !== "unavailable") view.alert(text); // those ask again by themselves
+  } else if (code === "not_joined" && entry.room === wanted?.room) {
     outbox.closed();
-    isJoined = false;
+    membership.forgotten();
     showStatus();
-    sendJoin();
-  } else if (error.code === "unavailable" || (error.code === "too_fast" && entry.backlog)) {
-    outbox.refusedForNow(entry.id);
+  } else if (code === "too_fast" || code === "unavailable") {
+    outbox.refusedForNow(id, code === "too_fast");
+    if (code === "too_fast") view.alert("That was faster than the chat takes. What you wrote waits, and follows by itself.");
   } else {
-    outbox.fail(entry.id, error.text);
+    outbox.fail(id, text);
   }
 }
 
 // What the reader does.
 
-function saySomething(text) {
-  if (outbox.isFull) {
-    view.alert(`${MAX_UNSENT} messages are waiting to be sent. Please wait for the connection.`);
+// Result: whether the text was taken, and is not needed any more.
+function readLine(text) {
+  view.clearAlert();
+  const read = readCommand(text);
+  if (read.problem) {
+    view.alert(read.problem);
     return false;
   }
-  outbox.add(current.room, current.nick, text);
+  if (read.say === undefined) return run(read);
+  if (outbox.isFull) {
+    view.alert(`${MAX_UNSENT} messages are waiting to be sent. Please wait until some of them are.`);
+    return false;
+  }
+  list.removeUnreadDivider();
+  typing.sent();
+  outbox.add(membership.current.room, membership.current.nick, read.say);
   return true;
 }
 
-function countUnread(count) {
-  unread = document.hidden ? count : 0;
-  view.setTitle(current?.room ?? "", unread);
+function run({ command, argument }) {
+  const { room, nick } = membership.current;
+  switch (command) {
+    case "help":
+      view.showHelp();
+      return true;
+    case "nick":
+      return askToJoin({ nick: argument, room });
+    case "join":
+      return askToJoin({ nick, room: argument.replace(/^#/, "") });
+    case "rooms":
+      list.addHint(`Rooms: ${roomList.names.map((name) => `#${name}`).join(", ")}`);
+      return true;
+    case "who":
+      list.addHint(`In #${room}: ${members.join(", ")}`);
+      return true;
+    case "slow":
+      setSlow(!isSlow);
+      return true;
+  }
 }
 
-document.addEventListener("visibilitychange", () => countUnread(unread));
+function setMembers(next) {
+  members = next;
+  view.setMembers(members, membership.current.nick);
+  roomList.setMembers(members.length);
+}
 
 addEventListener("hashchange", () => {
   const room = roomFromHash();
-  if (room === "" || isAsked) return;
+  const { current } = membership;
+  if (room === "" || membership.isAsked) return;
   if (view.isChat && room !== current.room) askToJoin({ nick: current.nick, room });
-  else if (!view.isChat) document.getElementById("room").value = room;
+  else if (!view.isChat) form.setRoom(room);
 });
 
-view.setTextLimit(limits.text);
+view.fillHelp(COMMANDS);
+composer.setLimit(limits.text);
 showStatus();
 showForm(recall());
+admission.begin();

@@ -1,17 +1,13 @@
 // One WebSocket that comes back by itself. It knows states, delays and close
 // codes; it does not know rooms, messages or the page.
 
+import { isPlanned, reconnectDelay } from "./backoff.js";
 import { SUBPROTOCOL, parse } from "./protocol.js";
 
-const BACKOFF_BASE_MS = 500;
-const BACKOFF_CAP_MS = 15_000;
-
-// A planned end (the server drains or restarts): spread, but soon.
-const PLANNED_CLOSE_CODES = new Set([1001, 1012]);
-const PLANNED_MIN_MS = 200;
-const PLANNED_MAX_MS = 1_500;
-
 const POLICY_CLOSE_CODE = 1008;
+
+// What a browser says of a connection that ended without a close frame.
+const CUT_CODE = 1006;
 
 // A browser may wait minutes for a handshake that never ends.
 const OPEN_TIMEOUT_MS = 10_000;
@@ -27,20 +23,14 @@ const OFFLINE_PROBE_MS = 15_000;
 // A whole office comes back online in the same moment.
 const ONLINE_SPREAD_MS = 500;
 
-// Full jitter: anywhere between now and the exponential bound.
-export function reconnectDelay(attempt, closeCode, random = Math.random) {
-  if (PLANNED_CLOSE_CODES.has(closeCode)) {
-    return PLANNED_MIN_MS + random() * (PLANNED_MAX_MS - PLANNED_MIN_MS);
-  }
-  return random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** attempt);
-}
-
 // States: "connecting", "connected", "reconnecting", "offline", "stopped".
 // Handlers: onState({state, retryAt, reason}), onOpen(), onMessage(message),
-// onDown(closeCode) once for every connection that had been open.
+// onDown(end) once for every connection that had been open, with end as {code,
+// reason}, and onFailed() for every one that did not open. The last two may end
+// the matter with halt().
 export class Connection {
-  #url;
   #handlers;
+  #address = null; // {url, token}
   #socket = null;
   #timer = 0;
   #state = "offline";
@@ -49,9 +39,10 @@ export class Connection {
   #attempt = 0;
   #openedAt = 0;
   #lastReceived = 0;
+  #lastEnd = null;
 
-  constructor(url, handlers) {
-    this.#url = url;
+  constructor(address, handlers) {
+    this.#address = address;
     this.#handlers = handlers;
     addEventListener("offline", () => this.#browserOffline());
     addEventListener("online", () => this.#browserOnline());
@@ -69,11 +60,27 @@ export class Connection {
     return this.#lastReceived;
   }
 
+  // How the last connection ended, {code, reason, isOurs}, or null.
+  get lastEnd() {
+    return this.#lastEnd;
+  }
+
+  // Where the next connection leads, with a token to show or "".
+  lead(address) {
+    this.#address = { ...this.#address, ...address };
+  }
+
   // Connects now, from whatever state, skipping any wait.
   start() {
     if (this.#wanted && this.#socket !== null) return;
     this.#wanted = true;
     this.#open();
+  }
+
+  // Leaves this connection for a new one, at once.
+  renew() {
+    this.#drop();
+    this.start();
   }
 
   // Ends the connection because nobody wants it any more.
@@ -96,7 +103,7 @@ export class Connection {
   // Gives up a connection that looks dead and makes a new one.
   restart() {
     this.#drop();
-    this.#wait(reconnectDelay(this.#attempt++, 0));
+    this.#wait({ code: CUT_CODE, reason: "", lasted: 0 });
   }
 
   send(message) {
@@ -110,7 +117,8 @@ export class Connection {
     this.#drop();
     this.#enter(this.#everOpened || this.#attempt > 0 ? "reconnecting" : "connecting");
 
-    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    const { url, token } = this.#address;
+    const socket = new WebSocket(url, token === "" ? [SUBPROTOCOL] : [SUBPROTOCOL, `token.${token}`]);
     this.#socket = socket;
     // A socket that was given up may still speak; only the current one counts.
     const whenCurrent = (handle) => (event) => {
@@ -140,27 +148,32 @@ export class Connection {
     if (message !== null) this.#handlers.onMessage(message);
   }
 
-  #closed(event) {
-    this.#forget(event.code);
-    if (event.code === POLICY_CLOSE_CODE) {
+  #closed({ code, reason }) {
+    const wasOpen = this.#openedAt !== 0;
+    const end = { code, reason, lasted: wasOpen ? performance.now() - this.#openedAt : 0 };
+    this.#forget({ code, reason, isOurs: false });
+    if (!wasOpen) this.#handlers.onFailed();
+    if (code === POLICY_CLOSE_CODE) {
       this.halt(
-        event.reason
-          ? `The server ended this connection: ${event.reason}`
+        reason
+          ? `The server ended this connection: ${reason}`
           : "The server ended this connection because of a rule it keeps.",
       );
       return;
     }
-    if (!this.#wanted) return;
+    if (!this.#wanted || this.#socket !== null) return; // whoever was told has decided
     if (!navigator.onLine) {
       this.#browserOffline();
       return;
     }
-    this.#wait(reconnectDelay(this.#attempt++, event.code));
+    this.#wait(end);
   }
 
-  #wait(delay) {
+  #wait(end) {
     if (!this.#wanted) return;
     clearTimeout(this.#timer);
+    const delay = reconnectDelay(end, this.#attempt);
+    if (!isPlanned(end)) this.#attempt++;
     this.#timer = setTimeout(() => this.#open(), delay);
     this.#enter("reconnecting", { retryAt: Date.now() + delay });
   }
@@ -175,23 +188,29 @@ export class Connection {
   }
 
   #browserOnline() {
-    if (this.#wanted && this.#socket === null) this.#wait(Math.random() * ONLINE_SPREAD_MS);
+    if (!this.#wanted || this.#socket !== null) return;
+    clearTimeout(this.#timer);
+    const delay = Math.random() * ONLINE_SPREAD_MS;
+    this.#timer = setTimeout(() => this.#open(), delay);
+    this.#enter("reconnecting", { retryAt: Date.now() + delay });
   }
 
   #drop() {
     clearTimeout(this.#timer);
     const socket = this.#socket;
-    this.#forget(1000);
+    this.#forget({ code: 1000, reason: "", isOurs: true });
     socket?.close(1000);
   }
 
-  #forget(closeCode) {
+  #forget(end) {
     clearTimeout(this.#timer);
     const wasOpen = this.#openedAt !== 0;
     if (wasOpen && performance.now() - this.#openedAt >= STABLE_MS) this.#attempt = 0;
     this.#socket = null;
     this.#openedAt = 0;
-    if (wasOpen) this.#handlers.onDown(closeCode);
+    if (!wasOpen) return;
+    this.#lastEnd = end;
+    this.#handlers.onDown(end);
   }
 
   #enter(state, { retryAt = 0, reason = "" } = {}) {

@@ -1,7 +1,11 @@
-// The message list: elements, their order, day separators, scrolling and the
-// bound on how many there are. What is new or a repeat is decided elsewhere.
+// The message list: the order of its items, day separators, dividers and the bound
+// on how many there are. What is new or a repeat is decided elsewhere.
 
+import {
+  dayKey, make, makeButton, makeDay, makeDivider, makeHint, makeMessage, makeNotice, makeTime, makeWhisper,
+} from "./draw.js";
 import { linkify } from "./linkify.js";
+import { Scroller } from "./scroller.js";
 
 const MAX_MESSAGES = 500;
 const MAX_ITEMS = 800; // with notices, day separators and dividers
@@ -9,126 +13,102 @@ const MAX_ITEMS = 800; // with notices, day separators and dividers
 // Messages of one person within this time stand under one heading.
 const GROUP_MS = 3 * 60_000;
 
-// Fractions of a pixel and a bouncing scroll still count as "at the bottom".
-const BOTTOM_SLACK_PX = 24;
-
 // Long enough for a screen reader to ignore what was added meanwhile.
 const QUIET_MS = 250;
 
-const HUES = 8;
-
 const DIVIDER_TEXT = {
-  restart: "The server was restarted. The conversation goes on here.",
-  gap: "Some messages from while you were away are not shown.",
+  gap: "Messages are missing here: they are older than what this room keeps.",
+  unread: "New messages",
 };
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const fullTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const dayThisYear = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
-const dayOtherYear = new Intl.DateTimeFormat("en", { dateStyle: "long" });
-
-function dayKey(at) {
-  return `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}`;
-}
-
-function dayLabel(at) {
-  const format = at.getFullYear() === new Date().getFullYear() ? dayThisYear : dayOtherYear;
-  return format.format(at);
-}
-
-export function initialOf(nick) {
-  return [...nick.trim()][0]?.toUpperCase() ?? "?";
-}
-
-export function hueOf(nick) {
-  let sum = 0;
-  for (const character of nick) sum = (sum * 31 + character.codePointAt(0)) >>> 0;
-  return `hue-${sum % HUES}`;
-}
-
-function make(tag, className, text = "") {
-  const element = document.createElement(tag);
-  element.className = className;
-  if (text !== "") element.textContent = text;
-  return element;
-}
-
-function makeButton(label, onClick) {
-  const button = make("button", "quiet", label);
-  button.type = "button";
-  button.addEventListener("click", onClick);
-  return button;
-}
 
 const isDay = (item) => item?.classList.contains("day") ?? false;
 const isMessage = (item) => item?.classList.contains("message") ?? false;
-const isSent = (item) => isMessage(item) && item.dataset.state === "sent";
 
 export class MessageList {
   #log;
   #list;
-  #button;
+  #scroller;
   #handlers;
   #facts = new WeakMap(); // item -> {at, nick, id}; only dated items have them
   #unsent = new Map(); // id -> item, in the order of the page: always the last ones
+  #unread = null; // the divider before what is new
   #messages = 0;
-  #stuck = true;
-  #lastTop = 0;
-  #rounding = 0;
-  #unseen = 0;
   #quietTimer = 0;
 
-  // Handlers: onRetry(id), onDiscard(id), onDropped({seq, id}).
+  // Handlers: onRetry(id), onDiscard(id).
   constructor(log, button, handlers) {
     this.#log = log;
     this.#list = log.querySelector("ol");
-    this.#button = button;
+    this.#scroller = new Scroller(log, button);
     this.#handlers = handlers;
-    log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.#stuck && this.#toBottom()).observe(log);
-    button.addEventListener("click", () => {
-      this.#toBottom();
-      log.focus({ preventScroll: true });
-    });
+  }
+
+  get hasUnreadDivider() {
+    return this.#unread !== null;
   }
 
   clear() {
     this.#list.replaceChildren();
     this.#unsent.clear();
+    this.#unread = null;
     this.#messages = 0;
-    this.#stuck = true;
-    this.#toBottom();
+    this.#scroller.toBottom();
   }
 
-  // History: shown, but not read aloud.
-  replay(messages, { divider, me }) {
+  // History: shown, but not read aloud. The first one after readUpTo that somebody
+  // else said has the divider of new messages before it; Infinity is for none.
+  replay(messages, { me, isAfterGap = false, readUpTo = Infinity }) {
     this.#log.setAttribute("aria-live", "off");
     this.#log.setAttribute("aria-busy", "true");
     clearTimeout(this.#quietTimer);
     this.#change(() => {
-      if (divider !== "") this.#addDivider(divider);
-      for (const message of messages) this.#addOrSettle(message, message.nick === me);
+      if (isAfterGap) this.#addDivider("gap");
+      for (const message of messages) {
+        if (message.isAfterGap) this.#addDivider("gap");
+        if (message.seq > readUpTo && message.nick !== me) {
+          this.#placeUnread();
+          readUpTo = Infinity;
+        }
+        this.#addOrSettle(message, message.nick === me);
+      }
     });
-    if (!this.#stuck) this.#countUnseen(messages.filter((message) => message.nick !== me).length);
+    this.#scroller.countUnseen(messages.filter(({ nick }) => nick !== me).length);
     this.#quietTimer = setTimeout(() => {
       this.#log.setAttribute("aria-busy", "false");
       this.#log.setAttribute("aria-live", "polite");
     }, QUIET_MS);
   }
 
-  add(message, { divider, me }) {
+  // isFirstUnread: the divider of new messages stands before it.
+  add(message, { me, isFirstUnread }) {
     const isOwn = message.nick === me;
     this.#change(() => {
-      if (divider !== "") this.#addDivider(divider);
+      if (message.isAfterGap) this.#addDivider("gap");
+      if (isFirstUnread) this.#placeUnread();
       this.#addOrSettle(message, isOwn);
     });
-    if (!this.#stuck && !isOwn) this.#countUnseen(1);
+    if (!isOwn) this.#scroller.countUnseen(1);
   }
 
-  addNotice({ kind, nick, at }) {
-    const item = make("li", "notice");
-    const name = make("bdi", "", nick);
-    item.append(name, kind === "join" ? " joined" : " left");
+  removeUnreadDivider() {
+    if (this.#unread !== null) this.#change(() => this.#removeUnread());
+  }
+
+  addNotice(notice) {
+    this.#addDated(makeNotice(notice), notice.at);
+  }
+
+  addWhisper(whisper) {
+    this.#addDated(makeWhisper(whisper), whisper.at);
+    this.#scroller.countUnseen(1);
+  }
+
+  addHint(text) {
+    this.#scroller.stick(); // it answers what the reader did
+    this.#addDated(makeHint(text), new Date());
+  }
+
+  #addDated(item, at) {
     this.#facts.set(item, { at });
     this.#change(() => {
       this.#list.insertBefore(item, this.#firstUnsent());
@@ -136,22 +116,38 @@ export class MessageList {
     });
   }
 
-  // Draws an unacknowledged message, or its new state.
+  // Draws a message that is not stored, or its new state.
   showUnsent(entry) {
     let item = this.#unsent.get(entry.id);
     if (item) {
       this.#change(() => this.#setState(item, entry.state, entry.reason));
       return;
     }
-    item = this.#makeMessage(entry, true);
+    item = makeMessage(entry, true);
+    this.#setFacts(item, entry);
     this.#setState(item, entry.state, entry.reason);
-    this.#stuck = true; // one wants to see what one has just written
+    this.#scroller.stick(); // one wants to see what one has just written
     this.#change(() => {
       this.#list.append(item);
       this.#messages++;
       this.#unsent.set(entry.id, item);
       this.#tidy(item);
     });
+  }
+
+  // It is stored under that number; the message itself is on its way.
+  showStored(id, seq) {
+    const item = this.#unsent.get(id);
+    if (!item) return;
+    item.dataset.stored = seq;
+    this.#setState(item, "stored", "");
+  }
+
+  // What is stored and was not on its way after all has been seen already.
+  dropStored(upTo) {
+    for (const [id, item] of [...this.#unsent]) {
+      if (Number(item.dataset.stored ?? Infinity) <= upTo) this.removeUnsent(id);
+    }
   }
 
   removeUnsent(id) {
@@ -162,14 +158,15 @@ export class MessageList {
   }
 
   #addOrSettle(message, isOwn) {
-    const unsent = this.#unsent.get(message.id);
+    const unsent = isOwn ? this.#unsent.get(message.id) : undefined;
     if (unsent) {
       this.#settle(unsent, message);
       return;
     }
-    const item = this.#makeMessage(message, isOwn);
+    const item = makeMessage(message, isOwn);
+    this.#setFacts(item, message);
     this.#markSent(item, message);
-    this.#list.insertBefore(item, this.#placeFor(message.seq));
+    this.#list.insertBefore(item, this.#firstUnsent());
     this.#messages++;
     this.#tidy(item);
   }
@@ -179,15 +176,19 @@ export class MessageList {
     item.querySelector(".state")?.remove();
     item.querySelector(".text").replaceChildren(linkify(message.text));
     item.querySelector(".nick").textContent = message.nick;
-    this.#setTime(item, message);
-    const before = item.previousElementSibling;
-    const inPlace = !isMessage(before) || (isSent(before) && Number(before.dataset.seq) < message.seq);
-    if (!inPlace) {
+    item.querySelector("time").replaceWith(makeTime(message.at));
+    this.#setFacts(item, message);
+    const place = this.#firstUnsent();
+    if (place && !(item.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_FOLLOWING)) {
       this.#detach(item);
-      this.#list.insertBefore(item, this.#placeFor(message.seq));
+      this.#list.insertBefore(item, place);
     }
     this.#markSent(item, message);
     this.#tidy(item);
+  }
+
+  #setFacts(item, { at, nick, id }) {
+    this.#facts.set(item, { at, nick, id });
   }
 
   #markSent(item, message) {
@@ -198,6 +199,7 @@ export class MessageList {
   #setState(item, state, reason) {
     item.dataset.state = state;
     item.querySelector(".state")?.remove();
+    if (state === "stored") return;
     const line = make("div", "state");
     if (state === "pending") {
       line.append(make("span", "", "Sending…"));
@@ -212,86 +214,46 @@ export class MessageList {
     item.append(line);
   }
 
-  #makeMessage(message, isOwn) {
-    const item = make("li", `message ${hueOf(message.nick)}`);
-    item.classList.toggle("own", isOwn);
-    item.dataset.id = message.id;
-    const ring = make("span", "ring");
-    ring.dataset.initial = initialOf(message.nick);
-    ring.setAttribute("aria-hidden", "true");
-    const nick = make("span", "nick", message.nick);
-    nick.dir = "auto";
-    const text = make("div", "text");
-    text.dir = "auto";
-    text.append(linkify(message.text));
-    item.append(ring, nick, make("time", ""), text);
-    this.#setTime(item, message);
+  #addDivider(kind) {
+    const item = makeDivider(kind, DIVIDER_TEXT[kind]);
+    this.#list.insertBefore(item, this.#firstUnsent());
     return item;
   }
 
-  #setTime(item, { at, nick, id }) {
-    const time = item.querySelector("time");
-    time.dateTime = at.toISOString();
-    time.textContent = clock.format(at);
-    time.title = fullTime.format(at);
-    this.#facts.set(item, { at, nick, id });
+  #placeUnread() {
+    this.#removeUnread();
+    this.#unread = this.#addDivider("unread");
   }
 
-  #addDivider(kind) {
-    const item = make("li", "divider", DIVIDER_TEXT[kind]);
-    item.dataset.kind = kind;
-    this.#list.insertBefore(item, this.#firstUnsent());
+  #removeUnread() {
+    const item = this.#unread;
+    this.#unread = null;
+    if (item?.isConnected) this.#detach(item);
   }
 
   #firstUnsent() {
     return this.#unsent.values().next().value ?? null;
   }
 
-  // Almost always the end of what is sent; a message that was missed goes
-  // back to its place, but never to before a restart of the server.
-  #placeFor(seq) {
-    let place = this.#firstUnsent();
-    let item = place ? place.previousElementSibling : this.#list.lastElementChild;
-    for (; item && item.dataset.kind !== "restart"; item = item.previousElementSibling) {
-      if (!isSent(item)) continue;
-      if (Number(item.dataset.seq) <= seq) break;
-      place = item;
-    }
-    return place;
-  }
-
   #change(action) {
     action();
     if (this.#messages > MAX_MESSAGES || this.#list.childElementCount > MAX_ITEMS) this.#trim();
-    if (this.#stuck) this.#toBottom();
+    this.#scroller.grown();
   }
 
   #trim() {
-    const newest = this.#list.lastElementChild;
-    const topBefore = this.#stuck ? 0 : newest.getBoundingClientRect().top;
-    while (this.#messages > MAX_MESSAGES || this.#list.childElementCount > MAX_ITEMS) {
-      // The separator of the oldest day stays while that day has items.
-      const first = this.#list.firstElementChild;
-      const oldest = isDay(first) ? first.nextElementSibling : first;
-      if (isSent(oldest)) {
-        this.#handlers.onDropped({ seq: Number(oldest.dataset.seq), id: oldest.dataset.id });
+    this.#scroller.keepPlace(this.#list.lastElementChild, () => {
+      while (this.#messages > MAX_MESSAGES || this.#list.childElementCount > MAX_ITEMS) {
+        // The separator of the oldest day stays while that day has items.
+        const first = this.#list.firstElementChild;
+        this.#remove(isDay(first) ? first.nextElementSibling : first);
       }
-      this.#remove(oldest);
-    }
-    if (!this.#stuck) this.#scrollBy(newest.getBoundingClientRect().top - topBefore);
-  }
-
-  // Heights have fractions and scroll positions may not; what is lost to
-  // rounding is carried over, or the text would creep under the reader's eyes.
-  #scrollBy(distance) {
-    const exact = this.#log.scrollTop + distance + this.#rounding;
-    this.#log.scrollTop = exact;
-    this.#lastTop = this.#log.scrollTop;
-    this.#rounding = exact - this.#lastTop;
+    });
   }
 
   #remove(item) {
     if (isMessage(item)) this.#messages--;
+    if (item === this.#unread) this.#unread = null;
     this.#detach(item);
   }
 
@@ -317,9 +279,7 @@ export class MessageList {
       item.previousElementSibling.remove();
     }
     if (this.#dayBefore(item) !== day) {
-      const separator = make("li", "day", dayLabel(facts.at));
-      separator.dataset.day = day;
-      item.before(separator);
+      item.before(makeDay(facts.at));
     }
     if (isMessage(item)) item.classList.toggle("continued", this.#continues(item, facts));
   }
@@ -338,30 +298,5 @@ export class MessageList {
     if (!isMessage(before)) return false;
     const facts = this.#facts.get(before);
     return facts.nick === nick && Math.abs(at - facts.at) < GROUP_MS;
-  }
-
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    if (scrollHeight - scrollTop - clientHeight <= BOTTOM_SLACK_PX) {
-      this.#stuck = true;
-      this.#countUnseen(0);
-    } else if (scrollTop < this.#lastTop) {
-      // Only scrolling up lets go: growing content is no wish of the reader.
-      this.#stuck = false;
-    }
-    this.#lastTop = scrollTop;
-  }
-
-  #toBottom() {
-    this.#log.scrollTop = this.#log.scrollHeight;
-    this.#lastTop = this.#log.scrollTop;
-    this.#stuck = true;
-    this.#countUnseen(0);
-  }
-
-  #countUnseen(more) {
-    this.#unseen = more === 0 ? 0 : this.#unseen + more;
-    this.#button.hidden = this.#unseen === 0;
-    this.#button.textContent = this.#unseen === 1 ? "1 new message" : `${this.#unseen} new messages`;
   }
 }

@@ -4,8 +4,15 @@
 export const SUBPROTOCOL = "chat.v1+json";
 export const VERSION = 1;
 
-// Used until the server's welcome states its own. All of them count UTF-8 bytes.
-export const DEFAULT_LIMITS = Object.freeze({ text: 2000, nick: 24, room: 32 });
+// Used until the server's welcome states its own: UTF-8 bytes, and seconds for
+// retry.
+export const DEFAULT_LIMITS = Object.freeze({ text: 2000, nick: 24, room: 32, retry: 90 });
+
+// What one request for unread counts may name.
+export const MAX_SEEN = 20;
+
+// More rooms than a server has are not believed.
+const MAX_ROOMS = 1000;
 
 const encoder = new TextEncoder();
 
@@ -13,12 +20,25 @@ export function byteLength(text) {
   return encoder.encode(text).length;
 }
 
-export function join(room, nick, client) {
-  return { type: "join", room, nick, client };
+// Where the reader stopped in that room, if anywhere: {epoch, after}.
+export function join({ room, nick }, client, position) {
+  return { type: "join", room, nick, client, ...position };
 }
 
 export function say(id, text) {
   return { type: "say", id, text };
+}
+
+export function typing() {
+  return { type: "typing" };
+}
+
+export function rooms(seen) {
+  return { type: "rooms", seen };
+}
+
+export function ping(id) {
+  return { type: "ping", id };
 }
 
 // crypto.randomUUID exists only in secure contexts, and a phone that opens the
@@ -43,8 +63,8 @@ export function nickProblem(nick, limits) {
 
 export function roomProblem(room, limits) {
   if (room === "") return "Choose a room.";
-  if (!/^[\p{L}\p{M}\p{N}_-]+$/u.test(room)) {
-    return "A room name may hold letters, digits, “-” and “_”.";
+  if (!/^[A-Za-z0-9_-]+$/.test(room)) {
+    return "A room name may hold the letters a–z and A–Z, digits, “-” and “_”.";
   }
   if (byteLength(room) > limits.room) {
     return `That room name is too long: at most ${limits.room} bytes.`;
@@ -54,15 +74,17 @@ export function roomProblem(room, limits) {
 
 const isText = (value) => typeof value === "string";
 const isTextList = (value) => Array.isArray(value) && value.every(isText);
-const isLimit = (value) => Number.isSafeInteger(value) && value > 0;
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+
+const count = (value) => (isCount(value) ? value : 0);
+const text = (value) => (isText(value) ? value : "");
 
 function isChatMessage(value) {
   return (
     value !== null &&
     typeof value === "object" &&
     isText(value.room) &&
-    Number.isSafeInteger(value.seq) &&
-    value.seq >= 0 &&
+    isCount(value.seq) &&
     isText(value.nick) &&
     isText(value.text)
   );
@@ -71,7 +93,7 @@ function isChatMessage(value) {
 function readLimits(value) {
   const limits = { ...DEFAULT_LIMITS };
   for (const name of Object.keys(limits)) {
-    if (isLimit(value?.[name])) limits[name] = value[name];
+    if (count(value?.[name]) > 0) limits[name] = value[name];
   }
   return limits;
 }
@@ -81,18 +103,68 @@ function readChatMessage(value) {
     type: "message",
     room: value.room,
     seq: value.seq,
-    prev: Number.isSafeInteger(value.prev) ? value.prev : 0,
+    prev: count(value.prev),
     nick: value.nick,
     text: value.text,
     at: readTime(value.at),
-    id: isText(value.id) ? value.id : "",
+    id: text(value.id),
   };
+}
+
+function readHistory(value) {
+  return (Array.isArray(value) ? value : []).filter(isChatMessage).map(readChatMessage);
 }
 
 function readTime(value) {
   const at = new Date(isText(value) ? value : NaN);
   return Number.isNaN(at.getTime()) ? new Date() : at;
 }
+
+function readRoom(value) {
+  return {
+    room: value.room,
+    members: count(value.members),
+    unread: isCount(value.unread) ? value.unread : null, // null: it was not asked
+  };
+}
+
+// How each type of message is read. A reader returns null for what is none.
+const READERS = {
+  welcome: ({ version, connection, node, storing, limits }) => ({
+    version,
+    connection: text(connection),
+    node: text(node),
+    storing: storing !== false,
+    limits: readLimits(limits),
+  }),
+  joined: ({ room, nick, members, epoch, seq, gap, history }) =>
+    isText(room) && isText(nick) && isTextList(members)
+      ? { room, nick, members, epoch: text(epoch), seq: count(seq), gap: gap === true, history: readHistory(history) }
+      : null,
+  history: ({ room, history }) => (isText(room) ? { room, history: readHistory(history) } : null),
+  message: (value) => (isChatMessage(value) ? readChatMessage(value) : null),
+  ack: ({ room, id, seq }) => (isText(room) && isText(id) ? { room, id, seq: count(seq) } : null),
+  notice: ({ kind, room, nick, at, members }) =>
+    isText(kind) && isText(room) && isText(nick)
+      ? { kind, room, nick, at: readTime(at), members: isTextList(members) ? members : null }
+      : null,
+  typing: ({ room, nick }) => (isText(room) && isText(nick) ? { room, nick } : null),
+  rooms: ({ rooms: list }) =>
+    Array.isArray(list)
+      ? { rooms: list.slice(0, MAX_ROOMS).filter((value) => isText(value?.room)).map(readRoom) }
+      : null,
+  whisper: (value) =>
+    isText(value.nick) && isText(value.text)
+      ? { room: text(value.room), nick: value.nick, text: value.text, at: readTime(value.at) }
+      : null,
+  state: ({ storing }) => ({ storing: storing !== false }),
+  pong: ({ id }) => (isText(id) ? { id } : null),
+  error: ({ code, text: sentence, id }) => ({
+    code: text(code),
+    text: text(sentence) || "The server refused that.",
+    id: text(id),
+  }),
+};
 
 // Turns one text message of the server into a checked value, or null when it
 // is none this page knows. A newer server may say more than this page reads.
@@ -103,43 +175,7 @@ export function parse(data) {
   } catch {
     return null;
   }
-  if (value === null || typeof value !== "object") return null;
-  switch (value.type) {
-    case "welcome":
-      return { type: "welcome", version: value.version, limits: readLimits(value.limits) };
-    case "joined":
-      if (!isText(value.room) || !isText(value.nick) || !isTextList(value.members)) return null;
-      return {
-        type: "joined",
-        room: value.room,
-        nick: value.nick,
-        members: value.members,
-        history: (Array.isArray(value.history) ? value.history : [])
-          .filter(isChatMessage)
-          .map(readChatMessage),
-      };
-    case "ack":
-      return isText(value.id) ? { type: "ack", id: value.id } : null;
-    case "message":
-      return isChatMessage(value) ? readChatMessage(value) : null;
-    case "notice":
-      if (!isText(value.room) || !isText(value.nick) || !isText(value.kind)) return null;
-      return {
-        type: "notice",
-        kind: value.kind,
-        room: value.room,
-        nick: value.nick,
-        at: readTime(value.at),
-        members: isTextList(value.members) ? value.members : null,
-      };
-    case "error":
-      return {
-        type: "error",
-        code: isText(value.code) ? value.code : "",
-        text: isText(value.text) && value.text !== "" ? value.text : "The server refused that.",
-        id: isText(value.id) ? value.id : "",
-      };
-    default:
-      return null;
-  }
+  if (value === null || typeof value !== "object" || !Object.hasOwn(READERS, value.type)) return null;
+  const read = READERS[value.type](value);
+  return read === null ? null : { ...read, type: value.type };
 }

@@ -1,11 +1,13 @@
-// What the page remembers between visits: nickname and room. Storage may be
-// forbidden or full, and then the page simply forgets.
+// What the page remembers between visits: nickname, room, and whether to notify.
+// Storage may be forbidden or full, and then the page simply forgets.
 
 import { newId } from "./protocol.js";
 
 const NICK_KEY = "tandem-chat.nick";
 const ROOM_KEY = "tandem-chat.room";
+const NOTIFY_KEY = "tandem-chat.notify";
 const CLIENT_KEY = "tandem-chat.client";
+const TOKEN_KEY = "tandem-chat.token";
 const DEFAULT_ROOM = "lobby";
 
 function read(key) {
@@ -22,6 +24,44 @@ export function remember({ nick, room }) {
     localStorage.setItem(ROOM_KEY, room);
   } catch {
     // See above: forgetting is fine.
+  }
+}
+
+export function rememberNotifying(isOn) {
+  try {
+    localStorage.setItem(NOTIFY_KEY, isOn ? "on" : "");
+  } catch {
+    // As above.
+  }
+}
+
+export function recallNotifying() {
+  return read(NOTIFY_KEY) === "on";
+}
+
+// A token is kept for this tab and this visit only.
+export function rememberToken(token) {
+  try {
+    sessionStorage.setItem(TOKEN_KEY, token);
+  } catch {
+    // As above.
+  }
+}
+
+export function recallToken() {
+  try {
+    return sessionStorage.getItem(TOKEN_KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+// The storage of all tabs, or null.
+export function sharedStorage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
   }
 }
 

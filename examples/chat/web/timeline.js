@@ -1,77 +1,69 @@
-// What has been seen of one room, by sequence number and id: decides which
-// messages are new after a rejoin. It holds numbers, not elements.
+// What this page holds of one room: messages in their order, each once. Numbers
+// are those of one epoch, and each message names the one before it, so that
+// nothing has to be guessed: what is missing is known to be missing.
 
-const NONE = -1; // below every sequence number
-
-const keyOf = (message) => `${message.seq}/${message.id}`;
+const MAX_HELD = 300;
 
 export class Timeline {
-  #keys = new Set();
-  #idBySeq = new Map(); // of this run of the server only
-  #lastSeq = NONE;
+  #epoch = "";
+  #last = 0; // the number of the newest message, 0 for none
+  #held = []; // oldest first
 
-  // A live message. Result: {fresh: [message] or [], divider}.
-  accept(message) {
-    if (this.#keys.has(keyOf(message))) return { fresh: [], divider: "" };
-    // Live numbers only grow, so a number at or below the last one means that
-    // the server has begun to count anew.
-    const restarted = message.seq <= this.#lastSeq;
-    if (restarted) this.#newRun();
-    this.#remember(message);
-    return { fresh: [message], divider: restarted ? "restart" : "" };
+  get epoch() {
+    return this.#epoch;
   }
 
-  // The history of a join or rejoin. Result: {fresh, divider}, oldest first;
-  // the divider ("restart", "gap" or "") stands before the first of them.
-  merge(history) {
-    const sorted = [...history].sort((a, b) => a.seq - b.seq);
+  get last() {
+    return this.#last;
+  }
+
+  get messages() {
+    return this.#held;
+  }
+
+  // What a join says of it: {} if nothing was seen yet.
+  get position() {
+    return this.#last === 0 ? {} : { epoch: this.#epoch, after: this.#last };
+  }
+
+  // The answer to a join. Result: {fresh, gap}; with gap some that were said
+  // before all of fresh cannot be had any more.
+  joined({ epoch, gap, history }) {
+    const wasHere = this.#last !== 0;
+    const isNewEpoch = wasHere && epoch !== this.#epoch;
+    this.#epoch = epoch;
+    if (isNewEpoch) this.#last = 0;
+    const isGap = wasHere && (gap || isNewEpoch);
+    const fresh = this.take(history);
+    if (isGap && fresh.length > 0) fresh[0].isAfterGap = false; // it is told already
+    return { fresh, gap: isGap };
+  }
+
+  // Messages as they come, of history or live. Result: those that are new, each
+  // with whether some are missing before it.
+  take(messages) {
     const fresh = [];
-    for (const message of sorted) {
-      const key = keyOf(message);
-      if (!this.#keys.has(key) && !fresh.some((other) => keyOf(other) === key)) fresh.push(message);
+    for (const message of messages) {
+      if (message.seq <= this.#last) continue;
+      fresh.push({ ...message, isAfterGap: this.#last !== 0 && message.prev !== this.#last });
+      this.#last = message.seq;
     }
-    if (fresh.length === 0) return { fresh, divider: "" };
-
-    const seenBefore = this.#lastSeq !== NONE;
-    const contradicts = sorted.some(
-      (message) => (this.#idBySeq.get(message.seq) ?? message.id) !== message.id,
-    );
-    if (seenBefore && (contradicts || sorted.at(-1).seq < this.#lastSeq)) {
-      this.#newRun();
-      for (const message of sorted) this.#remember(message);
-      return { fresh, divider: "restart" };
-    }
-
-    // Older than all that is held: it was shown and dropped again long ago.
-    const oldestHeld = this.#oldestSeq();
-    const wanted = fresh.filter((message) => message.seq > oldestHeld);
-    const overlaps = fresh.length < sorted.length;
-    // Numbers of a room are not next to each other; each says which is before it.
-    const gap = seenBefore && !overlaps && sorted[0].prev > this.#lastSeq;
-    for (const message of wanted) this.#remember(message);
-    return { fresh: wanted, divider: gap ? "gap" : "" };
+    this.#held = [...this.#held, ...fresh].slice(-MAX_HELD);
+    return fresh;
   }
+}
 
-  // The element of this message has left the page.
-  forget(message) {
-    this.#keys.delete(keyOf(message));
-    if (this.#idBySeq.get(message.seq) === message.id) this.#idBySeq.delete(message.seq);
-  }
+// A room that was left is remembered, so that one comes back to what one saw.
+const MAX_ROOMS = 10;
 
-  #remember(message) {
-    this.#keys.add(keyOf(message));
-    this.#idBySeq.set(message.seq, message.id);
-    this.#lastSeq = Math.max(this.#lastSeq, message.seq);
-  }
+export class Timelines {
+  #byRoom = new Map(); // the one used last is the last one
 
-  #newRun() {
-    this.#idBySeq.clear();
-    this.#lastSeq = NONE;
-  }
-
-  #oldestSeq() {
-    let oldest = Infinity;
-    for (const seq of this.#idBySeq.keys()) oldest = Math.min(oldest, seq);
-    return oldest === Infinity ? this.#lastSeq : oldest;
+  of(room) {
+    const timeline = this.#byRoom.get(room) ?? new Timeline();
+    this.#byRoom.delete(room);
+    this.#byRoom.set(room, timeline);
+    if (this.#byRoom.size > MAX_ROOMS) this.#byRoom.delete(this.#byRoom.keys().next().value);
+    return timeline;
   }
 }
