@@ -92,7 +92,7 @@ func openTab(t *testing.T, browser *rod.Browser, prepare func(*rod.Page) error, 
 	if err := page.Timeout(browserPatience).Navigate(url); err != nil {
 		t.Fatal(err)
 	}
-	b.until("the form", `() => document.querySelector("form#join")?.checkVisibility() && document.querySelector("input#room").value !== ""`)
+	b.until("the form", `() => document.querySelector("form#join")?.checkVisibility() === true && (document.querySelector("input#room")?.value ?? "") !== ""`)
 	return b
 }
 
@@ -197,9 +197,11 @@ func (b *tab) untilText(selector, text string) {
 	}`, selector, text)
 }
 
-// listen notes what a screen reader is going to read out of the message list.
+// listen notes what a screen reader is going to read out of the message list,
+// from when it has one that is not silent.
 func (b *tab) listen() {
 	b.t.Helper()
+	b.until("the end of the silence", `() => document.querySelector("#messages").getAttribute("aria-live") === "polite"`)
 	b.eval(`() => {
 		window.spoken = [];
 		new MutationObserver((changes) => {

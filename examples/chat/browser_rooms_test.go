@@ -71,7 +71,7 @@ func TestBrowserListsRoomsAndGoesThere(t *testing.T) {
 	if err := ann.page.Timeout(browserPatience).Navigate(p.url + "?again#kitchen"); err != nil {
 		t.Fatal(err)
 	}
-	ann.until("the form", `() => document.querySelector("input#room").value === "kitchen"`)
+	ann.until("the form", `() => document.querySelector("input#room")?.value === "kitchen"`)
 	ann.join("ann", "kitchen")
 	ann.untilMessage("bob", "cake")
 	if got := ann.texts("#messages li.message .text, #messages li.divider"); !slices.Equal(got, []string{"soup", "pudding", "coffee", "New messages", "cake"}) {

@@ -16,7 +16,7 @@ func TestBrowserAsksForAToken(t *testing.T) {
 	file, key := writeTokenKey(t)
 	p, _ := startProgram(t, "-token-key", file)
 	ann := openTab(t, browser, nil, p.url)
-	ann.until("a field for the token", `() => document.querySelector("#token").checkVisibility() && !document.querySelector("#nick").checkVisibility()`)
+	ann.until("a field for the token", `() => document.querySelector("#token")?.checkVisibility() === true && !document.querySelector("#nick").checkVisibility()`)
 	refused := func(token string, err error) {
 		t.Helper()
 		ann.fill("#token", token)
@@ -36,7 +36,7 @@ func TestBrowserAsksForAToken(t *testing.T) {
 	if err := ann.page.Timeout(browserPatience).Reload(); err != nil {
 		t.Fatal(err)
 	}
-	ann.until("the token again", `() => document.querySelector("#token").value !== "" && document.querySelector("#nick").value === "ann"`)
+	ann.until("the token again", `() => document.querySelector("#token")?.value !== "" && document.querySelector("#nick")?.value === "ann"`)
 	ann.click("#enter")
 	ann.untilMessage("ann", "let in")
 	if stored := ann.eval(`() => JSON.stringify(Object.values(localStorage))`).Value.Str(); strings.Contains(stored, ann.eval(`() => document.querySelector("#token").value`).Value.Str()) {

@@ -4,8 +4,9 @@
 import { Admission } from "./admission.js";
 import { COMMANDS, readCommand } from "./commands.js";
 import { Composer } from "./composer.js";
-import { Connection } from "./connection.js";
+import { Connection, socketAddress } from "./connection.js";
 import { Conversation } from "./conversation.js";
+import { fieldOf } from "./joinform.js";
 import { Membership } from "./membership.js";
 import { MessageList } from "./messages.js";
 import { Notifier } from "./notify.js";
@@ -23,15 +24,6 @@ const SLOW_PATIENCE = 8;
 
 const SLOW_CONSUMER_CODE = 1013;
 const CUT_CODE = 1006;
-
-const FIELD_OF_CODE = {
-  nick_taken: "nick",
-  bad_nick: "nick",
-  not_yours: "nick",
-  bad_room: "room",
-  room_full: "room",
-  rooms_full: "room",
-};
 
 let limits = DEFAULT_LIMITS;
 let members = [];
@@ -83,7 +75,7 @@ const list = new MessageList(find("messages"), find("new-messages"), {
 });
 
 const connection = new Connection(
-  { url: addressOf("ws"), token: "" },
+  { url: socketAddress("ws"), token: "" },
   { onState: connectionChanged, onOpen: () => membership.opened(), onDown: connectionLost, onFailed: connectionFailed, onMessage: received },
 );
 
@@ -142,13 +134,6 @@ const roundTrip = new RoundTrip({
 
 const panel = new Panel({ onSlow: setSlow, onWatched: (isOpen) => roundTrip.watch(isOpen) });
 
-function addressOf(path) {
-  const url = new URL(path, location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  url.hash = "";
-  return url.href;
-}
-
 // Joining.
 
 function showForm(values) {
@@ -201,10 +186,10 @@ function joined(message) {
 
   conversation.joined(message, outbox.forRoom(room));
   view.setRoom(room);
+  roomList.setCurrent(room);
   setMembers(message.members);
   typing.clear();
   outbox.opened(room);
-  roomList.setCurrent(room);
   roomList.ask();
   roundTrip.start();
   showStatus();
@@ -225,7 +210,7 @@ function joinRefused(refused, { code, text }) {
     return;
   }
   showForm(refused);
-  form.showError(text, FIELD_OF_CODE[code]);
+  form.showError(text, fieldOf(code));
 }
 
 // Said in the form, or over the chat when that was the form.
@@ -286,9 +271,8 @@ function setSlow(next) {
   if (isSlow === next) return;
   isSlow = next;
   panel.setSlow(next);
-  connection.lead({ url: addressOf(next ? "slow" : "ws") });
-  // What does not open goes on by itself.
-  if (membership.wanted !== null && (connection.isOpen || connection.state === "stopped")) connection.renew();
+  connection.lead({ url: socketAddress(next ? "slow" : "ws") });
+  if (membership.wanted !== null && status.state !== "offline") connection.renew();
   showStatus();
 }
 
@@ -402,24 +386,15 @@ function readLine(text) {
 
 function run({ command, argument }) {
   const { room, nick } = membership.current;
-  switch (command) {
-    case "help":
-      view.showHelp();
-      return true;
-    case "nick":
-      return askToJoin({ nick: argument, room });
-    case "join":
-      return askToJoin({ nick, room: argument.replace(/^#/, "") });
-    case "rooms":
-      list.addHint(`Rooms: ${roomList.names.map((name) => `#${name}`).join(", ")}`);
-      return true;
-    case "who":
-      list.addHint(`In #${room}: ${members.join(", ")}`);
-      return true;
-    case "slow":
-      setSlow(!isSlow);
-      return true;
-  }
+  const commands = {
+    help: () => view.showHelp(),
+    nick: () => askToJoin({ nick: argument, room }),
+    join: () => askToJoin({ nick, room: argument.replace(/^#/, "") }),
+    rooms: () => list.addHint(`Rooms: ${roomList.names.map((name) => `#${name}`).join(", ")}`),
+    who: () => list.addHint(`In #${room}: ${members.join(", ")}`),
+    slow: () => setSlow(!isSlow),
+  };
+  return commands[command]() ?? true;
 }
 
 function setMembers(next) {

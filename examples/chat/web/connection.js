@@ -23,6 +23,14 @@ const OFFLINE_PROBE_MS = 15_000;
 // A whole office comes back online in the same moment.
 const ONLINE_SPREAD_MS = 500;
 
+// The address of a WebSocket beside this page.
+export function socketAddress(path) {
+  const url = new URL(path, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  return url.href;
+}
+
 // States: "connecting", "connected", "reconnecting", "offline", "stopped".
 // Handlers: onState({state, retryAt, reason}), onOpen(), onMessage(message),
 // onDown(end) once for every connection that had been open, with end as {code,

@@ -1,5 +1,17 @@
 // The form by which one comes in: nickname, room, and a token where one is needed.
 
+const FIELD_OF_CODE = {
+  nick_taken: "nick",
+  bad_nick: "nick",
+  not_yours: "nick",
+  bad_room: "room",
+  room_full: "room",
+  rooms_full: "room",
+};
+
+// Which field a refusal of the server is about, if any.
+export const fieldOf = (code) => FIELD_OF_CODE[code] ?? "";
+
 const find = (id) => document.getElementById(id);
 
 export class JoinForm {
@@ -51,6 +63,7 @@ export class JoinForm {
     find("token-field").hidden = !tokens;
     find("nick-field").hidden = tokens;
     if (!tokens) return;
+    find("join-lead").textContent = "Pick a room. Everyone who enters the same room talks together.";
     this.#fields.token.value = token;
     if (nick !== "") this.#fields.nick.value = nick;
     if (document.body.dataset.view === "join" && token === "") this.#fields.token.focus();

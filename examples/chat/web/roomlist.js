@@ -17,6 +17,7 @@ export class RoomList {
   #handlers;
   #rooms = [];
   #current = "";
+  #members = 0; // in the current one
   #timer = 0;
   #askedAt = -Infinity;
 
@@ -61,9 +62,8 @@ export class RoomList {
 
   // Who is in the room on the page is known better than the list knows it.
   setMembers(count) {
-    const listed = this.#rooms.find(({ room }) => room === this.#current);
-    if (!listed || listed.members === count) return;
-    listed.members = count;
+    if (this.#members === count) return;
+    this.#members = count;
     this.#draw();
   }
 
@@ -75,7 +75,7 @@ export class RoomList {
   #draw() {
     const shown = this.#rooms.some(({ room }) => room === this.#current)
       ? this.#rooms
-      : [{ room: this.#current, members: 1, unread: null }, ...this.#rooms];
+      : [{ room: this.#current, members: 0, unread: null }, ...this.#rooms];
     const links = shown.slice(0, MAX_SHOWN).map((listed) => this.#makeLink(listed));
     // The one with the focus is a new element of the same room.
     const focused = document.activeElement?.closest("#rooms a")?.hash;
@@ -93,11 +93,13 @@ export class RoomList {
   }
 
   #makeLink(listed) {
-    const { room, members } = listed;
+    const { room } = listed;
+    const isCurrent = room === this.#current;
+    const members = isCurrent ? this.#members : listed.members;
     const unread = this.#unreadOf(listed);
     const link = make("a", "", make("span", "room", room));
     link.href = `#${encodeURIComponent(room)}`;
-    if (room === this.#current) link.setAttribute("aria-current", "page");
+    if (isCurrent) link.setAttribute("aria-current", "page");
     if (unread > 0) link.append(" ", make("span", "badge", String(unread), make("span", "unseen", " unread")));
     link.append(" ", make("span", "here", String(members), make("span", "unseen", " here")));
     return link;

@@ -140,7 +140,7 @@ export class View {
         if (!isStoring) return { text: "Messages cannot be stored right now; yours wait here.", button: "" };
         if (isSlow) {
           return {
-            text: "You are a slow client: you are sent 512 bytes a second. In a busy room the server soon gives you up.",
+            text: "You are a slow client now: you are sent 512 bytes a second.",
             button: "Back to full speed",
           };
         }
