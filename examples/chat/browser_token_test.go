@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,4 +48,27 @@ func TestBrowserAsksForAToken(t *testing.T) {
 		t.Errorf("members are %q", members)
 	}
 	ann.checkProblems()
+}
+
+// Whose token the chat does not take any more is told so, and asked for another.
+func TestBrowserIsToldThatItsTokenIsWorthNothing(t *testing.T) {
+	browser := startBrowser(t)
+	file, key := writeTokenKey(t)
+	p, stop := startProgram(t, "-token-key", file)
+	ann := openTab(t, browser, nil, p.url)
+	ann.untilText("label[for=token]", "Token")
+	ann.fill("#token", key.sign("ann", inHours(1)))
+	ann.click("#enter")
+	ann.untilMembers("ann")
+	stop()
+	other := &auth{key: []byte("another key of some length")}
+	otherFile := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(otherFile, other.key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startProgram(t, "-token-key", otherFile, "-addr", p.host())
+	ann.untilText("#join-error", tokenProblems[errBadToken])
+	ann.fill("#token", other.sign("ann", inHours(1)))
+	ann.click("#enter")
+	ann.untilMembers("ann")
 }

@@ -14,7 +14,8 @@ export class Conversation {
   #timeline = new Timeline(); // of the room on the page
   #room = "";
   #me = "";
-  #readUpTo = Infinity; // of what is replayed: the first one after it is new
+  #readUpTo = Infinity; // of what is replayed: what comes after it is new
+  #isMarked = false; // the divider stands where it should
   #absence;
 
   // Handlers: onStored(message) for each message that is stored, onHeard(message)
@@ -55,11 +56,11 @@ export class Conversation {
       this.#list.replay(this.#timeline.messages, { me: this.#me });
       for (const entry of unsent) this.#list.showUnsent(entry);
     }
-    const wasAt = this.#timeline.last;
-    const { fresh, gap } = this.#timeline.joined(message);
-    const isPlaced = this.#absence.unread > 0 && this.#list.hasUnreadDivider;
-    this.#readUpTo = (!isPlaced && Math.max(wasAt, this.#marks.of(this.#room, this.#timeline.epoch))) || Infinity;
-    this.#replay(fresh, gap);
+    const wasAt = this.#timeline.epoch === message.epoch ? this.#timeline.last : 0;
+    this.#readUpTo = Math.max(wasAt, this.#marks.of(this.#room, message.epoch)) || Infinity;
+    this.#isMarked = this.#absence.unread > 0 && this.#list.hasUnreadDivider;
+    const { fresh, isGap } = this.#timeline.joined(message);
+    this.#replay(fresh, isGap);
     this.#list.dropStored(this.#timeline.last);
   }
 
@@ -87,11 +88,12 @@ export class Conversation {
   }
 
   // What was missed, or said before: drawn, and not read aloud.
-  #replay(fresh, isAfterGap) {
+  #replay(fresh, isGap) {
     for (const message of fresh) this.#handlers.onStored(message);
-    this.#absence.came(fresh.filter(({ nick }) => nick !== this.#me).length);
-    this.#list.replay(fresh, { me: this.#me, isAfterGap, readUpTo: this.#readUpTo });
-    if (this.#list.hasUnreadDivider) this.#readUpTo = Infinity;
+    const unread = fresh.filter(({ nick, seq }) => nick !== this.#me && seq > this.#readUpTo).length;
+    this.#absence.came(unread);
+    this.#list.replay(fresh, { me: this.#me, isGap, readUpTo: this.#isMarked ? Infinity : this.#readUpTo });
+    this.#isMarked ||= unread > 0;
     this.#changed();
   }
 

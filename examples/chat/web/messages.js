@@ -57,12 +57,12 @@ export class MessageList {
 
   // History: shown, but not read aloud. The first one after readUpTo that somebody
   // else said has the divider of new messages before it; Infinity is for none.
-  replay(messages, { me, isAfterGap = false, readUpTo = Infinity }) {
+  replay(messages, { me, isGap = false, readUpTo = Infinity }) {
     this.#log.setAttribute("aria-live", "off");
     this.#log.setAttribute("aria-busy", "true");
     clearTimeout(this.#quietTimer);
     this.#change(() => {
-      if (isAfterGap) this.#addDivider("gap");
+      if (isGap) this.#addDivider("gap");
       for (const message of messages) {
         if (message.isAfterGap) this.#addDivider("gap");
         if (message.seq > readUpTo && message.nick !== me) {

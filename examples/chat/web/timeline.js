@@ -26,8 +26,8 @@ export class Timeline {
     return this.#last === 0 ? {} : { epoch: this.#epoch, after: this.#last };
   }
 
-  // The answer to a join. Result: {fresh, gap}; with gap some that were said
-  // before all of fresh cannot be had any more.
+  // The answer to a join. Result: {fresh, isGap}, as of take; isGap if some are
+  // missing and nothing is there that they are missing before.
   joined({ epoch, gap, history }) {
     const wasHere = this.#last !== 0;
     const isNewEpoch = wasHere && epoch !== this.#epoch;
@@ -35,8 +35,8 @@ export class Timeline {
     if (isNewEpoch) this.#last = 0;
     const isGap = wasHere && (gap || isNewEpoch);
     const fresh = this.take(history);
-    if (isGap && fresh.length > 0) fresh[0].isAfterGap = false; // it is told already
-    return { fresh, gap: isGap };
+    if (isGap && fresh.length > 0) fresh[0].isAfterGap = true;
+    return { fresh, isGap: isGap && fresh.length === 0 };
   }
 
   // Messages as they come, of history or live. Result: those that are new, each

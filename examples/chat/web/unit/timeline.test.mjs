@@ -33,29 +33,37 @@ test("prev shows what is missing", () => {
 
 test("a gap that the server tells is told once", () => {
   const timeline = begun();
-  const { fresh, gap } = timeline.joined({ epoch: "one", gap: true, history: [message(50, 49), message(51, 50)] });
-  assert.equal(gap, true);
-  assert.deepEqual(fresh.map(({ isAfterGap }) => isAfterGap), [false, false]);
+  const { fresh, isGap } = timeline.joined({ epoch: "one", gap: true, history: [message(50, 49), message(51, 50)] });
+  assert.equal(isGap, false);
+  assert.deepEqual(fresh.map(({ isAfterGap }) => isAfterGap), [true, false]);
+  assert.deepEqual(timeline.messages.map(({ isAfterGap }) => isAfterGap), [false, false, true, false]);
 });
 
 test("a resume in parts has no gap between them", () => {
   const timeline = begun();
-  assert.equal(timeline.joined({ epoch: "one", gap: false, history: [message(8, 7)] }).gap, false);
+  assert.deepEqual(timeline.joined({ epoch: "one", gap: false, history: [message(8, 7)] }).fresh.map(({ isAfterGap }) => isAfterGap), [false]);
   assert.deepEqual(timeline.take([message(9, 8)]).map(({ isAfterGap }) => isAfterGap), [false]);
 });
 
 test("numbers of another epoch begin anew, after a gap", () => {
   const timeline = begun();
-  const { fresh, gap } = timeline.joined({ epoch: "two", gap: true, history: [message(1, 0)] });
-  assert.equal(gap, true);
+  const { fresh } = timeline.joined({ epoch: "two", gap: true, history: [message(1, 0)] });
   assert.deepEqual(seqs(fresh), [1]);
+  assert.equal(fresh[0].isAfterGap, true);
   assert.deepEqual(timeline.position, { epoch: "two", after: 1 });
+});
+
+test("a gap before nothing is one all the same", () => {
+  const timeline = begun();
+  assert.equal(timeline.joined({ epoch: "two", gap: true, history: [] }).isGap, true);
+  assert.deepEqual(timeline.position, {});
 });
 
 test("who was never there has no gap and no position", () => {
   const timeline = new Timeline();
   assert.deepEqual(timeline.position, {});
-  assert.equal(timeline.joined({ epoch: "one", gap: false, history: [message(40, 39)] }).gap, false);
+  const { fresh, isGap } = timeline.joined({ epoch: "one", gap: false, history: [message(40, 39)] });
+  assert.deepEqual([isGap, fresh[0].isAfterGap], [false, false]);
 });
 
 test("what is held is bounded, in a room and in all", () => {
