@@ -247,8 +247,8 @@ function connectionLost(end) {
   if (membership.wanted === null) connection.stop();
   else if (isSlow && !end.isOurs && [SLOW_CONSUMER_CODE, CUT_CODE].includes(end.code)) {
     connection.halt(
-      `The server has ended this connection with ${end.code}: more was waiting for this slow client than it keeps for one. ` +
-        "Nothing is lost: back at full speed you get exactly what you have missed.",
+      `The server has closed this slow connection (${end.code}): more was waiting for it than may wait. ` +
+        "Nothing is lost: back at full speed you get what you missed.",
     );
   }
 }

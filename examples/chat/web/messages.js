@@ -17,7 +17,7 @@ const GROUP_MS = 3 * 60_000;
 const QUIET_MS = 250;
 
 const DIVIDER_TEXT = {
-  gap: "Messages are missing here: they are older than what this room keeps.",
+  gap: "Messages are missing here that the chat does not have any more.",
   unread: "New messages",
 };
 
