@@ -128,9 +128,21 @@ func templates(objects []object) map[string]corev1.PodTemplateSpec {
 		found[deployment.Name] = deployment.Spec.Template
 	}
 	for _, set := range all[*appsv1.StatefulSet](objects) {
-		found[set.Name] = set.Spec.Template
+		found[set.Name] = withClaims(set)
 	}
 	return found
+}
+
+// withClaims is a set's template as its pods are made from it: with a volume for
+// each claim.
+func withClaims(set *appsv1.StatefulSet) corev1.PodTemplateSpec {
+	template := *set.Spec.Template.DeepCopy()
+	for _, claim := range set.Spec.VolumeClaimTemplates {
+		template.Spec.Volumes = append(template.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name + "-" + set.Name + "-0"},
+		}})
+	}
+	return template
 }
 
 // containerPorts returns the names of the ports of the pods with these labels.

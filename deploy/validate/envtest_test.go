@@ -29,7 +29,7 @@ const assets = "KUBEBUILDER_ASSETS"
 // does not know.
 var operators = map[string][]string{
 	"sigs.k8s.io/gateway-api@v1.6.3": {"config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"},
-	"github.com/prometheus-operator/prometheus-operator@v0.95.1": {
+	"github.com/prometheus-operator/prometheus-operator@v0.94.0": {
 		"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
 		"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
 	},

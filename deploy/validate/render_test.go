@@ -86,7 +86,12 @@ func render(t *testing.T, folder string) []object {
 			t.Errorf("%v: %v", resource.CurId(), err)
 			continue
 		}
-		if o.loose.Object, err = resource.Map(); err != nil {
+		// By way of JSON, whose numbers are those that clients copy and send.
+		text, err := resource.MarshalJSON()
+		if err == nil {
+			err = o.loose.UnmarshalJSON(text)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		objects = append(objects, o)
