@@ -69,6 +69,11 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 // trip.
 func (c *Conn) Stats() split.Stats { return c.writer.half.Stats() }
 
+// Recovered tells the observer that the peer had been here before and has now
+// been given what it missed: all of it if complete is set. The kit does not know
+// what an application keeps; a session that resumes says so once for each time.
+func (c *Conn) Recovered(complete bool) { c.host.config.Observer.ConnectionRecovered(complete) }
+
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
 

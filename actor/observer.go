@@ -50,6 +50,9 @@ type Observer interface {
 	// SessionLate reports a session that has held up others on its poll loop for
 	// more than a millisecond, which costs it that place.
 	SessionLate()
+	// ConnectionRecovered reports a peer that came back and asked for what it had
+	// missed, and whether all of it was still there; see [Conn.Recovered].
+	ConnectionRecovered(complete bool)
 	// Published reports a message published to a topic that has subscribers: to
 	// how many connections, and how many of them took it.
 	Published(subscribers, taken int)
@@ -130,6 +133,9 @@ func (NopObserver) SessionHandled(time.Duration) {}
 
 // SessionLate does nothing.
 func (NopObserver) SessionLate() {}
+
+// ConnectionRecovered does nothing.
+func (NopObserver) ConnectionRecovered(bool) {}
 
 // Published does nothing.
 func (NopObserver) Published(int, int) {}

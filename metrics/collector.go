@@ -62,6 +62,8 @@ type Collector struct {
 	brokerOut, brokerIn messages                      // between nodes
 	brokerFailed        map[string]prometheus.Counter // by operation; not changed after New
 	brokerGaps          prometheus.Counter
+	recovered           prometheus.Counter
+	unrecovered         prometheus.Counter
 	brokerDisconnected  prometheus.Counter
 	brokerLag           *histogram
 }
@@ -198,6 +200,8 @@ func (m maker) fill(c *Collector) {
 	c.rates = children(m.counter("rate_exceeded_total", "Times that a peer went over a rate limit, by what it sent too much of.", labelLimit), rates[:])
 	m.gauge(&c.draining, "draining_servers", "Servers that are shutting down.", nil)
 	c.drained = children(m.counter("drain_connections_total", "WebSocket connections that were left when a shutdown came to each of its stages.", labelStage), drainStages())
+	recovered := m.counter("recoveries_total", "Peers that came back and asked for what they had missed, by whether all of it was still there.", labelResult)
+	c.recovered, c.unrecovered = recovered.WithLabelValues("complete"), recovered.WithLabelValues("incomplete")
 	c.messagesRefused = m.counter("messages_refused_total", "Messages from other actors that a connection could not take.").WithLabelValues()
 
 	number := m.counter("broker_messages_total", "Messages that hubs published to their broker (out) and took from it (in).", labelDirection)

@@ -135,6 +135,9 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 	c.BrokerFailed("publish")
 	c.BrokerFailed("something new")
 	c.BrokerGap()
+	c.ConnectionRecovered(true)
+	c.ConnectionRecovered(true)
+	c.ConnectionRecovered(false)
 	c.BrokerLag(20 * time.Millisecond)
 	c.BrokerConnected(false)
 	c.BrokerConnected(true)
@@ -221,6 +224,8 @@ func TestScriptedSequenceShowsInEveryMetric(t *testing.T) {
 		`tandem_broker_lag_seconds_bucket{le="0.01"}`:                                  "0",
 		`tandem_broker_lag_seconds_bucket{le="0.025"}`:                                 "1",
 		`tandem_broker_gaps_total`:                                                     "1",
+		`tandem_recoveries_total{result="complete"}`:                                   "2",
+		`tandem_recoveries_total{result="incomplete"}`:                                 "1",
 		`tandem_broker_disconnects_total`:                                              "1",
 	})
 }
@@ -272,6 +277,7 @@ func TestFreshCollectorExposesEverythingAsZero(t *testing.T) {
 		"tandem_broker_payload_bytes_total":         2,
 		"tandem_broker_failures_total":              4,
 		"tandem_broker_gaps_total":                  1,
+		"tandem_recoveries_total":                   2,
 		"tandem_broker_disconnects_total":           1,
 	} {
 		if perFamily[name] != want {

@@ -56,6 +56,16 @@ func (c *Collector) MessageRefused() { c.messagesRefused.Inc() }
 // MessageUnhandled counts a message from a peer that its session never saw.
 func (c *Collector) MessageUnhandled() { c.messagesUnhandled.Inc() }
 
+// ConnectionRecovered counts a peer that came back, by whether it was given all
+// that it had missed.
+func (c *Collector) ConnectionRecovered(complete bool) {
+	if complete {
+		c.recovered.Inc()
+	} else {
+		c.unrecovered.Inc()
+	}
+}
+
 // RateExceeded counts a peer that went over a rate limit. A limit that is not
 // known here counts as "other".
 func (c *Collector) RateExceeded(limit string) { known(c.rates, limit).Inc() }

@@ -118,6 +118,9 @@ func (r *room) show(m enterRoom) {
 		list, complete = r.history.after(m.join.after)
 	}
 	shown.Gap = !complete
+	if m.join.after > 0 {
+		m.conn.Recovered(complete)
+	}
 	first := list[:min(len(list), historyPart)]
 	shown.History = append(rawMessages(nil), first...)
 	_ = m.conn.SendText(encode(shown)) // an error means that it is closing

@@ -99,6 +99,8 @@ func trouble() Row {
 			Help: "session and producer are the service's code; reader and writer are a fault of the kit. The log has the stack."},
 		{Title: "Rate limits", Kind: Lines, Unit: "cps", Show: one(rate("rate_exceeded_total", "limit", "{{limit}}")),
 			Help: "Peers over RateConfig."},
+		{Title: "Recoveries", Kind: Lines, Unit: "cps", Show: one(rate("recoveries_total", "result", "{{result}}")),
+			Help: "Clients that came back and asked for what they missed. incomplete lost messages: they were away for longer than the history reaches, or it is gone."},
 		{Title: "Messages that nobody got", Kind: Lines, Unit: "cps", Show: []Query{rate("messages_refused_total", "job", "refused {{job}}"), rate("messages_unhandled_total", "job", "unhandled {{job}}")},
 			Help: "refused: other actors write to connections that are gone or do not keep up. unhandled: a session was stopped or panicked while its peer went on."},
 		{Title: "Draining servers", Kind: Lines, Unit: "short", Show: one(gauge("draining_servers", "pod, instance", "{{pod}} {{instance}}")),

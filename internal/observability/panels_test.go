@@ -41,6 +41,7 @@ var provokes = map[string]string{
 	"Broken rules and limits":       "violation",
 	"Panics":                        "panic",
 	"Rate limits":                   "rate limit",
+	"Recoveries":                    "recoveries",
 	"Messages that nobody got":      "misaddressed",
 	"Draining servers":              "drain",
 	"Left at each stage of a drain": "drain",

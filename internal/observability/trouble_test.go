@@ -161,6 +161,9 @@ func (s *session) do(c *actor.Context, command string) {
 	case "subscribe":
 		_ = s.conn.Subscribe(&s.trouble.topic)
 		_ = s.trouble.hub.Subscribe(s.conn, "topic")
+	case "recover":
+		s.conn.Recovered(true)
+		s.conn.Recovered(false)
 	case "publish":
 		s.trouble.topic.Publish(s.conn.Text("to all"))
 	case "misaddress":
@@ -327,6 +330,7 @@ var conditions = map[string]func(*trouble) (stop func()){
 	"misaddressed": func(tr *trouble) func() {
 		return tr.tell(tr.main, true, "misaddress", "misaddress")
 	},
+	"recoveries": func(tr *trouble) func() { return tr.tell(tr.main, true, "recover", "recover") },
 	"drain": func(tr *trouble) func() {
 		server, addr := tr.server(actor.ConnConfig{PingInterval: time.Hour})
 		stop := tr.tell(addr, false)
