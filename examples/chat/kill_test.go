@@ -332,8 +332,11 @@ func TestKilledChatWithItsOwnNATSLosesNothing(t *testing.T) {
 			t.Error(err)
 		}
 		<-ended
-		start()
+		p, _, _ = start()
 	})
 	c.judge()
+	if all, some := p.metric("tandem_recoveries_total", `result="complete"`), p.metric("tandem_recoveries_total", `result="incomplete"`); all < 100 || some > 0 {
+		t.Errorf("%v clients recovered everything, and %v not", all, some)
+	}
 	t.Logf("took %v", time.Since(began))
 }
