@@ -62,7 +62,7 @@ type ConnConfig struct {
 	PingMisses int
 
 	// IdleTimeout is how long a connection may go without a message from its
-	// peer. Default: no limit, since the heartbeat finds peers that are gone.
+	// peer, once the session has handled the last. Default: no limit, since the heartbeat finds peers that are gone.
 	// Range: 1 s to 24 h. Over it: close code 1001.
 	IdleTimeout time.Duration
 	// MaxLifetime is how old a connection may become, less up to a tenth so

@@ -18,12 +18,12 @@ type heartbeat struct {
 	entry   wheelEntry
 	heard   atomic.Bool // bytes have come since the last ping was due
 	misses  int32
-	message atomic.Int64  // when the last message came, on the wheel's clock
+	message atomic.Int64  // when the last message was handled, on the wheel's clock
 	ping    time.Duration // when the next ping is due, since the connection opened
 	end     time.Duration // when its lifetime is over, 0 for never
 }
 
-// hear notes that bytes have come, and noteMessage when a message has. They write
+// hear notes that bytes have come, and noteMessage that a message was handled. They write
 // only what changes: that is seldom, and reading is cheaper.
 func (h *heartbeat) hear() {
 	if !h.heard.Load() {
@@ -102,8 +102,8 @@ func (c *Conn) overdue() (over *closeRequest, next time.Duration) {
 	paused := c.reader.credits.paused.Load()
 	if config.IdleTimeout > 0 && !paused {
 		left := config.IdleTimeout - time.Duration(now-c.beat.message.Load())
-		if c.reader.isThrottled() {
-			left = config.IdleTimeout // nobody listens
+		if c.reader.isThrottled() || c.reader.credits.messages.Load() > 0 {
+			left = config.IdleTimeout // nobody listens, or it waits for an answer
 		}
 		if left <= 0 {
 			return &closeRequest{cause: CauseLimit, order: afterQueued, code: wscore.CloseGoingAway, reason: "idle", err: errIdle}, 0

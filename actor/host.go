@@ -142,13 +142,13 @@ func (h *host) adopt(answer wscore.Answer, receiver Receiver, greets bool, take 
 	writer.OnFull(&c.writer)
 
 	h.config.Observer.ConnectionOpened(c.readiness()) // before anybody can close it
-	c.startHeartbeat()
 	h.engine.SpawnProc(&c.session)
 	// Nobody knew the connection up to here. Its end, which may come at once,
 	// waits for this lock before it forgets what is put down now.
 	h.mu.Lock()
 	draining, cut := h.draining, h.cut
 	h.conns[c.number] = c
+	c.startHeartbeat() // its limits may end the connection, which must be listed by then
 	for _, first := range [...]any{Initialized{}, Started{}, Opened{Conn: c}} {
 		if !c.session.enqueue(envelope{message: first, sender: internal}) {
 			continue
@@ -220,7 +220,11 @@ func (h *host) refuseMessage(pid *PID, message any, sender *PID) {
 // recovered reports a panic in user code or in one of our own processes.
 func (h *host) recovered(part string, c *Conn, value any) {
 	h.config.Observer.Panicked(part)
-	fields := []zap.Field{zap.String("part", part), zap.Any("panic", value), zap.ByteString("stack", debug.Stack())}
+	stack := debug.Stack()
+	if before, ok := value.(*split.PanicError); ok {
+		value, stack = before.Value, before.Stack
+	}
+	fields := []zap.Field{zap.String("part", part), zap.Any("panic", value), zap.ByteString("stack", stack)}
 	if c != nil {
 		fields = append(fields, zap.String("connection", c.ID()))
 	}

@@ -72,6 +72,36 @@ func TestTimeLimitsEndConnections(t *testing.T) {
 	}
 }
 
+// Nobody is idle whose messages wait to be handled, whether reading is paused for
+// that or not. Silence counts from the last one on.
+func TestPeerWaitingForItsSessionIsNotIdle(t *testing.T) {
+	for name, messages := range map[string]int{"reading is paused meanwhile": 2, "all of them are delivered": 8} {
+		t.Run(name, func(t *testing.T) {
+			reply := func(r *receive, c *actor.Context) {
+				if m, ok := c.Message().(*actor.Message); ok {
+					time.Sleep(50 * time.Second)
+					_ = r.conn.Send(m.Take())
+				}
+			}
+			config := actor.ServerConfig{ConnConfig: actor.ConnConfig{IdleTimeout: 30 * time.Second, InboundMessages: messages}}
+			inBubble(t, config, reply, func(s *actor.Server, peer *actortest.Peer, o *recorder) {
+				began := time.Now()
+				for range 8 {
+					peer.SendText("work")
+				}
+				for range 8 {
+					peer.ExpectText("work")
+				}
+				worked := time.Since(began)
+				peer.ExpectClose(1001)
+				if silent := time.Since(began) - worked; silent < 30*time.Second-100*time.Millisecond || silent > 55*time.Second {
+					t.Errorf("closed after %v of silence", silent)
+				}
+			})
+		})
+	}
+}
+
 // Slow is not stalled: each message that is handled begins the limit anew.
 func TestSlowSessionIsNotStalled(t *testing.T) {
 	slow := func(_ *receive, c *actor.Context) {

@@ -108,6 +108,11 @@ func (r *readerProcess) drain(err error) split.Verdict {
 		return r.stop()
 	}
 	if err != nil {
+		if fault, ok := err.(*split.PanicError); ok {
+			c.host.recovered("reader", c, fault)
+			c.panicked(err)
+			return r.stop()
+		}
 		if ended := r.half.End(err); ended == nil || r.discarding {
 			c.peerStreamEnded()
 		} else {
@@ -151,7 +156,6 @@ func (r *readerProcess) drain(err error) split.Verdict {
 		case split.Message:
 			r.credits.take(event.Buffer.Cap())
 			r.charge(event.Buffer.Len())
-			c.beat.noteMessage(c.host.wheel.now.Load())
 			if c.session.enqueue(envelope{message: event.Buffer, sender: internal}) {
 				r.workDue = true
 				c.session.hosted.Store(true)

@@ -173,6 +173,7 @@ func (s *sessionProcess) release(e envelope) {
 }
 
 func (s *sessionProcess) giveCredit(bytes int) {
+	s.conn.beat.noteMessage(s.conn.host.wheel.now.Load()) // before the reader goes on
 	if s.conn.reader.credits.give(bytes) {
 		s.conn.transport.Resume()
 	}

@@ -1,6 +1,11 @@
 package split
 
-import "github.com/tandem-ws/tandem/wscore"
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/tandem-ws/tandem/wscore"
+)
 
 // SendError says why a message that was handed over will not be sent. The
 // message's buffer has been released. All values are the variables of this
@@ -37,6 +42,24 @@ var (
 type TransportError struct {
 	Operation string // "read" or "write"
 	Err       error  // the stream's own
+}
+
+// PanicError is a panic that was recovered while a handler filled its memory: of
+// the stream, which may be the application's own, or of an observer. It ends
+// that connection, and no other.
+type PanicError struct {
+	Value any    // what was panicked with
+	Stack []byte // of the goroutine, as package runtime/debug gives it
+}
+
+// Error shows the value.
+func (e *PanicError) Error() string { return fmt.Sprintf("websocket: reading panicked: %v", e.Value) }
+
+// recovered turns a panic of a read into its error. It is to be deferred.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Value: v, Stack: debug.Stack()}
+	}
 }
 
 // Error names the operation and what went wrong.

@@ -91,7 +91,8 @@ func runParked(s parkedStream, verdict Verdict) {
 }
 
 // next brings what the handler wants next, or how the stream ended.
-func (t *parkedTransport) next(s parkedStream, verdict Verdict) error {
+func (t *parkedTransport) next(s parkedStream, verdict Verdict) (err error) {
+	defer recovered(&err)
 	switch {
 	case verdict == Pause:
 		return t.pause()

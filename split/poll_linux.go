@@ -266,11 +266,17 @@ func (t *polled) fill() {
 	if !t.acquire() {
 		return // the loop is about to tell the handler
 	}
-	err := t.handler.Fill(t)
+	err := t.fillFrom(t)
 	t.release()
 	if err != ErrWouldBlock {
 		t.drain(err)
 	}
+}
+
+// fillFrom lets the handler read once, and survives it: the loop serves others too.
+func (t *polled) fillFrom(source io.Reader) (err error) {
+	defer recovered(&err)
+	return t.handler.Fill(source)
 }
 
 // drain lets the handler deal with what came and does what it wants next.
@@ -316,7 +322,7 @@ func (t *polled) run(tasks task) {
 	}
 	for len(t.early) > 0 && t.started && !t.paused && !t.stopped {
 		source := bytesSource{rest: t.early}
-		err := t.handler.Fill(&source)
+		err := t.fillFrom(&source)
 		t.early = source.rest
 		if len(t.early) == 0 {
 			t.early = nil

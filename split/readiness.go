@@ -23,7 +23,7 @@ type Handler interface {
 	// Fill takes memory, one byte or more, and reads from the source at most
 	// once. It returns nil when bytes came, [ErrWouldBlock] when none were there
 	// and the memory has been given back, and any other error when the stream
-	// has ended.
+	// has ended. A panic reaches Drain as a [*PanicError].
 	Fill(source io.Reader) error
 	// Drain deals with what Fill brought, and says what is to happen next. The
 	// error is the one that ended the stream, or nil; a stream that was closed
