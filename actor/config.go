@@ -1,12 +1,14 @@
 package actor
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/tandem-ws/tandem/split"
+	"github.com/tandem-ws/tandem/wscore"
 )
 
 // ServerConfig are the settings of a [Server]. The zero value of a field means
@@ -29,7 +31,9 @@ type ServerConfig struct {
 	MaxHandshakes int
 	// TrustedProxies are the addresses of load balancers. From them the
 	// X-Forwarded-For field is read, from the right up to the first address that
-	// is not one of these, and PROXY headers are. Default: nobody is believed.
+	// is not one of these, and PROXY headers are. Those of IPv4 are matched however
+	// an address is written; ::/0 is all of IPv6 alone. Peers without an address,
+	// as those of a Unix socket, are never believed. Default: nobody is.
 	TrustedProxies []netip.Prefix
 	// ProxyProtocol says whether connections of [Server.Serve] begin with a PROXY
 	// header. Default: [split.ProxyOff]. With net/http it is not used.
@@ -64,7 +68,6 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	for _, err := range []error{
 		inRange("MaxConnections", c.MaxConnections, 1, 1<<30),
 		inRange("MaxHandshakes", c.MaxHandshakes, 1, 1<<20),
-		checkPrefixes("TrustedProxies", c.TrustedProxies),
 	} {
 		if err != nil {
 			return c, err
@@ -73,7 +76,17 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	if n := c.MaxConnectionsPerAddress; n < 0 || n > 1<<30 {
 		return c, &ConfigError{Field: "MaxConnectionsPerAddress", Value: n, Range: "1 to 1073741824 (0 for no limit)"}
 	}
-	return c, nil
+	if c.ProxyProtocol > split.ProxyRequired {
+		return c, &ConfigError{Field: "ProxyProtocol", Value: int(c.ProxyProtocol), Range: "ProxyOff, ProxyOptional or ProxyRequired"}
+	}
+	for i, pattern := range c.AllowOrigins {
+		var wrong *ConfigError
+		if _, err := wscore.NewOriginPatterns(pattern); errors.As(err, &wrong) {
+			return c, &ConfigError{Field: fmt.Sprintf("AllowOrigins[%d]", i), Value: pattern, Range: wrong.Range}
+		}
+	}
+	c.TrustedProxies, err = split.NewNetworks("TrustedProxies", c.TrustedProxies)
+	return c, err
 }
 
 func fill[T comparable](field *T, value T) {

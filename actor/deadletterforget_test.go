@@ -41,3 +41,52 @@ func TestDeadLettersForgetDialersThatHaveEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Nor may servers, once they are shut down.
+func TestDeadLettersForgetServersThatHaveEnded(t *testing.T) {
+	engine, err := NewEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * keptLetterObservers {
+		config := ServerConfig{ConnConfig: ConnConfig{Name: fmt.Sprint("server", i)}}
+		s, err := NewServer(engine, func(*Handshake) (Receiver, error) { return nobody{}, nil }, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := s.Shutdown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	letters := collectDeadLetters(engine)
+	letters.mu.Lock()
+	defer letters.mu.Unlock()
+	if known := len(letters.observers); known > keptLetterObservers {
+		t.Errorf("%d names are known", known)
+	}
+}
+
+// A server that is refused takes nothing from one that works under its name.
+func TestRefusedServerTakesNoDeadLetters(t *testing.T) {
+	engine, err := NewEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newSession := func(*Handshake) (Receiver, error) { return nobody{}, nil }
+	works := &NopObserver{}
+	if _, err := NewServer(engine, newSession, ServerConfig{ConnConfig: ConnConfig{Observer: works}}); err != nil {
+		t.Fatal(err)
+	}
+	// Trust in nobody makes no sense of the PROXY protocol.
+	if _, err := NewServer(engine, newSession, ServerConfig{ProxyProtocol: split.ProxyRequired}); err == nil {
+		t.Fatal("not refused")
+	}
+	letters := collectDeadLetters(engine)
+	letters.mu.Lock()
+	defer letters.mu.Unlock()
+	if o := letters.observers["websocket"]; o == nil || o.observer != Observer(works) || o.hosts != 1 {
+		t.Errorf("dead letters are %+v's", o)
+	}
+}

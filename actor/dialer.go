@@ -65,6 +65,7 @@ func NewDialer(engine *Engine, newSession NewDialedSession, config DialerConfig)
 	d.config.Dial.Deflate = d.host.halves.Deflate
 	d.pid = &PID{Address: engine.Address(), ID: config.Name + "/dialer/" + connPrefix + strconv.FormatUint(connCount.Add(1), 36)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.host.begin()
 	engine.SpawnProc(&dialerProcess{d})
 	go d.run()
 	return d, nil
@@ -299,7 +300,7 @@ func (d *Dialer) tell(event any) {
 func (d *Dialer) finish() {
 	d.stop() // also if it gave up by itself
 	d.host.engine.Registry.Remove(d.pid)
-	d.host.letters.ended(d.config.Name)
+	d.host.finish()
 	d.mu.Lock()
 	d.ended = true
 	onDone := d.onDone

@@ -19,17 +19,18 @@ import (
 // host is what connections share, and where they are known: a [Server] or a
 // [Dialer] has one. It knows nothing of how their streams came about.
 type host struct {
-	engine  *Engine
-	role    wscore.Role
-	config  ConnConfig
-	halves  split.Config
-	wheel   wheel
-	credits creditLimits
-	flusher flusher
-	watch   flushWatch
-	letters *deadLetters
-	left    func(*Conn) // called for each connection when nothing of it is left; nil for nobody
-	rates   rateLimits
+	engine   *Engine
+	role     wscore.Role
+	config   ConnConfig
+	halves   split.Config
+	wheel    wheel
+	credits  creditLimits
+	flusher  flusher
+	watch    flushWatch
+	letters  *deadLetters
+	finished sync.Once
+	left     func(*Conn) // called for each connection when nothing of it is left; nil for nobody
+	rates    rateLimits
 
 	mu       sync.Mutex
 	conns    map[uint64]*Conn // by number
@@ -74,12 +75,18 @@ func (h *host) init(engine *Engine, role wscore.Role, config ConnConfig) error {
 		return err
 	}
 	h.letters = collectDeadLetters(engine)
-	h.letters.observe(config.Name, config.Observer)
 	h.engine, h.role, h.config, h.halves, h.conns = engine, role, config, halves, make(map[uint64]*Conn)
 	h.credits = creditLimits{bytes: int64(config.InboundBytes), messages: int64(config.InboundMessages), clock: &h.wheel.now}
 	h.rates = config.InboundRate.limits()
 	return nil
 }
+
+// begin is the last step of making a server or a dialer: from here on dead letters
+// to its name are its observer's.
+func (h *host) begin() { h.letters.observe(h.config.Name, h.config.Observer) }
+
+// finish follows the end of all its connections. It may be called more than once.
+func (h *host) finish() { h.finished.Do(func() { h.letters.ended(h.config.Name) }) }
 
 func (h *host) pool() *split.Pool { return h.halves.Pool }
 

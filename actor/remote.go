@@ -2,7 +2,6 @@ package actor
 
 import (
 	"bytes"
-	"fmt"
 	"iter"
 	"net"
 	"net/http"
@@ -21,8 +20,8 @@ var ErrTooManyFromAddress = &wscore.HandshakeError{Side: wscore.Local, Clause: "
 // appends the address it was spoken to from, so that the values are read from
 // the right, as far as trusted proxies have written them. What cannot be read
 // ends the search. An address from a header has port 0 unless it has one.
-func forwardedFor(trusted []netip.Prefix, peer netip.AddrPort, values iter.Seq[[]byte]) netip.AddrPort {
-	if !trusts(trusted, peer.Addr()) {
+func forwardedFor(trusted split.Networks, peer netip.AddrPort, values iter.Seq[[]byte]) netip.AddrPort {
+	if !trusted.Contain(peer.Addr()) {
 		return peer
 	}
 	var lines [][]byte
@@ -41,7 +40,7 @@ func forwardedFor(trusted []netip.Prefix, peer netip.AddrPort, values iter.Seq[[
 			if !ok {
 				return peer
 			}
-			if peer = address; !trusts(trusted, peer.Addr()) {
+			if peer = address; !trusted.Contain(peer.Addr()) {
 				return peer
 			}
 		}
@@ -64,19 +63,9 @@ func parseForwarded(text string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address.Addr().Unmap().WithZone(""), address.Port()), true
 }
 
-func trusts(prefixes []netip.Prefix, addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	for _, prefix := range prefixes {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
 // remoteOf is the address of a request of net/http; the zero value if its
 // stream has none.
-func remoteOf(trusted []netip.Prefix, r *http.Request) netip.AddrPort {
+func remoteOf(trusted split.Networks, r *http.Request) netip.AddrPort {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.AddrPort{}
@@ -172,14 +161,4 @@ func (a *addressCounts) drop(from netip.Prefix) {
 	if a.counts[from]--; a.counts[from] == 0 {
 		delete(a.counts, from)
 	}
-}
-
-// checkPrefixes refuses prefixes that contain nothing.
-func checkPrefixes(field string, prefixes []netip.Prefix) error {
-	for i, prefix := range prefixes {
-		if !prefix.IsValid() {
-			return &ConfigError{Field: fmt.Sprintf("%s[%d]", field, i), Value: prefix, Range: "a valid prefix"}
-		}
-	}
-	return nil
 }

@@ -407,7 +407,8 @@ func TestServerSettingsOfTheListenerAreChecked(t *testing.T) {
 		"MaxConnectionsPerAddress": {MaxConnectionsPerAddress: -1},
 		"TrustedProxies[1]":        {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::/0"), {}}},
 		"TrustedProxies":           {ProxyProtocol: split.ProxyRequired},
-		"Proxy":                    {ProxyProtocol: 7},
+		"TrustedProxies[0]":        {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::ffff:0.0.0.0/95")}},
+		"ProxyProtocol":            {ProxyProtocol: 7},
 	} {
 		_, err := actor.NewServer(engine, sessions(echo), config)
 		var wrong *actor.ConfigError

@@ -55,6 +55,7 @@ func NewServer(engine *Engine, newSession NewSession, config ServerConfig) (*Ser
 		return nil, err
 	}
 	s.host.stopAccepting(func() { _ = s.acceptor.Close() }) // returns nil
+	s.host.begin()
 	config.Observer.ServerStarted(config.MaxConnections, config.Readiness)
 	return s, nil
 }
@@ -192,6 +193,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.host.shutdown(ctx); err != nil {
 		return err
 	}
+	s.host.finish()
 	return s.acceptor.Shutdown(ctx) // the refusals that are on their way
 }
 

@@ -431,7 +431,7 @@ func TestConfigOutOfRangeIsRefusedByName(t *testing.T) {
 		"CloseTimeout":      {ConnConfig: actor.ConnConfig{CloseTimeout: -1}},
 		"PingInterval":      {ConnConfig: actor.ConnConfig{PingInterval: time.Millisecond}},
 		"PingMisses":        {ConnConfig: actor.ConnConfig{PingMisses: -1}},
-		"origin pattern":    {AllowOrigins: []string{"["}},
+		"AllowOrigins[1]":   {AllowOrigins: []string{"a.example", "["}},
 		"Deflate.Level":     {ConnConfig: actor.ConnConfig{Deflate: &wscore.DeflateConfig{Level: 10}}},
 	} {
 		_, err := actor.NewServer(engine, sessions(echo), config)

@@ -48,7 +48,9 @@ type AcceptConfig struct {
 	// Proxy says what to do about the PROXY protocol. Default: [ProxyOff].
 	Proxy ProxyMode
 	// TrustedProxies are the addresses whose PROXY headers are believed.
+	// See [NewNetworks] for which they are.
 	TrustedProxies []netip.Prefix
+	trusted        Networks // the same, as they are compared
 
 	// Observer is told what fails. Default: nobody.
 	Observer AcceptObserver
@@ -166,10 +168,9 @@ func (c AcceptConfig) withDefaults() (AcceptConfig, error) {
 	case c.Proxy != ProxyOff && len(c.TrustedProxies) == 0:
 		return c, &wscore.ConfigError{Field: "TrustedProxies", Value: nil, Range: "one prefix or more, since Proxy is on"}
 	}
-	for i, prefix := range c.TrustedProxies {
-		if !prefix.IsValid() {
-			return c, &wscore.ConfigError{Field: fmt.Sprintf("TrustedProxies[%d]", i), Value: prefix, Range: "a valid prefix"}
-		}
+	var err error
+	if c.trusted, err = NewNetworks("TrustedProxies", c.TrustedProxies); err != nil {
+		return c, err
 	}
 	for _, field := range [...]struct {
 		name               string

@@ -137,7 +137,7 @@ func (h *Handshake) readProxyHeader() (whole bool, err error) {
 	if mode == ProxyOff {
 		return true, nil
 	}
-	trusted := trusts(h.acceptor.config.TrustedProxies, h.peer.Addr())
+	trusted := h.acceptor.config.trusted.Contain(h.peer.Addr())
 	if mode == ProxyRequired && !trusted {
 		return false, ErrProxyUntrusted
 	}
@@ -161,15 +161,4 @@ func (h *Handshake) readProxyHeader() (whole bool, err error) {
 	}
 	h.start = length
 	return true, nil
-}
-
-// trusts reports whether one of the prefixes contains the address.
-func trusts(prefixes []netip.Prefix, addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	for _, prefix := range prefixes {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
