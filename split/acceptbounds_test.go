@@ -14,7 +14,7 @@ import (
 // A decision that is stuck keeps its place, whatever became of the client, so
 // that there are never more of them than MaxHandshakes.
 func TestStuckDecisionsAreCountedUntilTheyReturn(t *testing.T) {
-	everyAcceptor(t, AcceptConfig{Timeout: 150 * time.Millisecond, MaxHandshakes: 1}, func(a *acceptTest) {
+	everyAcceptor(t, AcceptConfig{Timeout: 500 * time.Millisecond, MaxHandshakes: 1}, func(a *acceptTest) {
 		begun, goOn := make(chan struct{}, 8), make(chan struct{})
 		a.decides(func(h *Handshake) error {
 			begun <- struct{}{}
@@ -95,7 +95,7 @@ func TestAnswersThatNobodyTakesAreReportedOnce(t *testing.T) {
 // Probes of load balancers and others that never say a word are nobody's
 // failure, also where TLS was to come.
 func TestConnectionsThatSendNothingAreNotReported(t *testing.T) {
-	everyAcceptor(t, AcceptConfig{Timeout: 150 * time.Millisecond}, func(a *acceptTest) {
+	everyAcceptor(t, AcceptConfig{Timeout: 500 * time.Millisecond}, func(a *acceptTest) {
 		probe, silent := a.dialRaw(), a.dialRaw()
 		for a.Underway() < 2 {
 			runtime.Gosched()

@@ -34,9 +34,10 @@ type AcceptConfig struct {
 	// Default: 10 s. Range: 1 ms to 1 h. Over it: 408 if a part of the request
 	// has come, and the connection is closed.
 	Timeout time.Duration
-	// MaxHandshakes is how many handshakes may be in progress at once.
-	// Default: [DefaultMaxHandshakes]. Range: 1 to 1,048,576. Over it: further
-	// connections wait, not accepted, in the system's backlog.
+	// MaxHandshakes is how many handshakes may be in progress at once, over all
+	// listeners. Default: [DefaultMaxHandshakes]. Range: 1 to 1,048,576. Over it:
+	// further connections wait in the system's backlog, and where the poller does
+	// not accept, one of each listener waits accepted and unread.
 	MaxHandshakes int
 	// MaxHeadBytes is the longest head of a request. Default and highest value:
 	// [wscore.MaxHeadSize]; least 256. Over it: 431.
@@ -296,17 +297,53 @@ func (a *Acceptor) hasRoom() bool {
 	return a.underway < a.config.MaxHandshakes
 }
 
-// enter counts a handshake in; it fails once the acceptor is closed.
-func (a *Acceptor) enter(p *place) bool {
+// reserve takes the place of a handshake, if there is one; it fails once the
+// acceptor is closed. The place is for enter or giveUp.
+func (a *Acceptor) reserve() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
+	return a.tryReserve()
+}
+
+func (a *Acceptor) tryReserve() bool {
+	if a.closed || a.underway >= a.config.MaxHandshakes {
 		return false
 	}
 	a.underway++
+	return true
+}
+
+// reserveLater is reserve that waits for a place.
+func (a *Acceptor) reserveLater() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for !a.tryReserve() {
+		if a.closed {
+			return false
+		}
+		a.room.Wait()
+	}
+	return true
+}
+
+// enter begins a handshake in a place that was reserved; it fails, and gives the
+// place up, once the acceptor is closed.
+func (a *Acceptor) enter(p *place) bool {
+	a.mu.Lock()
+	if a.closed {
+		a.vacate()
+		return false
+	}
+	defer a.mu.Unlock()
 	p.counted = true
 	a.reading.add(p)
 	return true
+}
+
+// giveUp gives up a place that was reserved.
+func (a *Acceptor) giveUp() {
+	a.mu.Lock()
+	a.vacate()
 }
 
 // linger keeps a refused handshake a little longer.
@@ -328,6 +365,11 @@ func (a *Acceptor) leave(p *place) {
 	}
 	p.counted = false
 	p.remove()
+	a.vacate()
+}
+
+// vacate frees a place, and tells who waits for one. It gives up the lock.
+func (a *Acceptor) vacate() {
 	a.underway--
 	full := a.underway == a.config.MaxHandshakes-1
 	if full || a.closed {

@@ -58,7 +58,9 @@ func (a *Acceptor) serveStreams(listener net.Listener, config *tls.Config) error
 			pause.reset()
 			s := &streamArrival{acceptor: a, conn: conn, raw: conn}
 			s.owner = s
-			if !a.enter(&s.place) {
+			// Another listener may have taken the place meanwhile. It is not taken
+			// before the wait for a client, or one listener would starve the rest.
+			if !a.reserveLater() || !a.enter(&s.place) {
 				_ = conn.Close()
 				continue
 			}

@@ -107,10 +107,13 @@ func (t *polled) expect() { t.watched(func() { t.watch(watchRead) }) }
 // Fill takes the connections that wait.
 func (l *pollListener) Fill(io.Reader) error {
 	for range acceptBatch {
-		if l.full = !l.acceptor.hasRoom(); l.full {
+		if l.full = !l.acceptor.reserve(); l.full {
 			return nil
 		}
 		descriptor, remote, errno := acceptSocket(l.transport.descriptor)
+		if errno != 0 {
+			l.acceptor.giveUp()
+		}
 		switch {
 		case errno == 0:
 			l.pause.reset()
@@ -133,13 +136,14 @@ func (l *pollListener) Fill(io.Reader) error {
 	return ErrWouldBlock // others first; epoll reports again
 }
 
-// take begins a handshake.
+// take begins a handshake in the place that was reserved for it.
 func (l *pollListener) take(descriptor int, remote netip.AddrPort) {
 	t := &polled{descriptor: descriptor, remote: remote}
 	a := &arrival{acceptor: l.acceptor, transport: t}
 	a.owner = a
 	t.handler, t.worker = a, a
 	if err := l.poller.admit(t); err != nil {
+		l.acceptor.giveUp()
 		l.acceptor.failed(&TransportError{Operation: "attach", Err: err})
 		return
 	}

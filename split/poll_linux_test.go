@@ -243,3 +243,36 @@ func TestCloseAgainstReadsAndWrites(t *testing.T) {
 		h.ended <- receive(t, "the end", h.ended)
 	}
 }
+
+// A system call that is under way keeps the descriptor's number from being given
+// to somebody else.
+func TestDescriptorIsClosedWithTheLastSystemCall(t *testing.T) {
+	server, _ := loopback(t, "tcp", "127.0.0.1:0")
+	transport, err := NewPoller(1).Attach(server, nil, &faulty{})
+	must(t, err)
+	p := transport.(*polled)
+	isOpen := func() bool {
+		_, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(p.descriptor), syscall.F_GETFD, 0)
+		return errno == 0
+	}
+	equal(t, "a system call may begin", p.acquire(), true)
+	h := p.handler.(*faulty)
+	h.transport, h.ended = transport, make(chan error, 1)
+	must(t, p.Close())
+	receive(t, "the end", h.ended)
+	equal(t, "the descriptor is open during a system call", isOpen(), true)
+	equal(t, "another system call may begin", p.acquire(), false)
+	p.release()
+	equal(t, "the descriptor is open after it", isOpen(), false)
+}
+
+// Nor is a type that embeds a TCP connection: it may do more with its bytes.
+func TestConnectionThatEmbedsOneOfTCPIsParked(t *testing.T) {
+	server, _ := loopback(t, "tcp", "127.0.0.1:0")
+	transport, err := NewPoller(1).Attach(struct{ *net.TCPConn }{server.(*net.TCPConn)}, nil, &faulty{})
+	must(t, err)
+	if _, ok := transport.(parkedStream); !ok {
+		t.Errorf("attached as %T", transport)
+	}
+	_ = transport.Close()
+}
