@@ -7,7 +7,7 @@ import (
 )
 
 // Observer is told what happens to connections, for metrics. Its methods are
-// called from many goroutines at once: they must not block.
+// called from many goroutines at once, poll loops among them: they must not block.
 type Observer interface {
 	split.Observer
 	// ServerStarted reports a server that was made with this observer: how many

@@ -7,8 +7,9 @@ import (
 )
 
 // Observer is told what happens in the halves, for metrics. Its methods are
-// called on the path of every frame from many goroutines at once: they must
-// not block and should not allocate.
+// called on the path of every frame from many goroutines at once, poll loops
+// among them, which no other goroutine takes over from them as it does from
+// sessions: they must not block and should not allocate.
 type Observer interface {
 	// FrameRead reports a frame from the peer, at its header, with the length
 	// of its payload in bytes. A continuation frame has the opcode of its
