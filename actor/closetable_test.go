@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -189,6 +190,13 @@ func closeCauses() []closeCause {
 			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: 100 * time.Millisecond, PingMisses: 1}},
 			trigger: func(*play) { time.Sleep(playWriteTimeout / 2) }},
 		{name: "panic in Receive", beginning: panicked, frees: true, trigger: func(p *play) { p.inside(func(*actor.Context) { panic("ordered") }) }},
+		{name: "Goexit in Receive", beginning: panicked, frees: true, trigger: func(p *play) { p.inside(func(*actor.Context) { runtime.Goexit() }) }},
+		{name: "MaxLifetime", beginning: by(user, func(b *beginning) { b.cause, b.reason = actor.CauseLimit, "connection is too old" }),
+			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{MaxLifetime: time.Second}},
+			trigger: func(*play) { time.Sleep(playWriteTimeout / 2) }},
+		{name: "IdleTimeout", beginning: by(user, func(b *beginning) { b.cause, b.reason = actor.CauseLimit, "idle" }),
+			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{IdleTimeout: time.Second}},
+			trigger: func(*play) { time.Sleep(playWriteTimeout / 2) }},
 		{name: "panic in Started", beginning: panicked, panicOn: "started", trigger: func(*play) {}},
 		{name: "panic in Opened", beginning: panicked, panicOn: "opened", trigger: func(*play) {}},
 		{name: "peer closes, panic in Closed", panicOn: "closed", beginning: peer, spoken: true, trigger: closes},
@@ -238,7 +246,11 @@ func (c closeCause) happens(s closeState) bool {
 	case c.panicOn == "started" || c.panicOn == "opened":
 		return s.name == "just opened"
 	case c.cause == actor.CauseHeartbeat:
-		return !s.unread // missed pongs do not count then
+		// Missed pongs do not count while reading is paused, nor while the ping
+		// cannot leave.
+		return !s.unread && !(s.stuck && s.first == nil)
+	case c.config.IdleTimeout > 0:
+		return !s.busy // who waits for its session is not idle
 	}
 	return true
 }
@@ -321,6 +333,7 @@ func TestEveryCauseOfACloseInEveryState(t *testing.T) {
 func playClose(t *testing.T, state closeState, cause closeCause, helped bool) {
 	config := state.config
 	config.PingInterval, config.PingMisses = cause.config.PingInterval, cause.config.PingMisses
+	config.IdleTimeout, config.MaxLifetime = cause.config.IdleTimeout, cause.config.MaxLifetime
 	p := newPlay(t, config, cause.panicOn)
 	defer p.abandon()
 	state.enter(p)

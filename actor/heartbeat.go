@@ -13,7 +13,8 @@ import (
 // time limits. Any byte from the peer is a sign of life. While reading is
 // paused because the session does not keep up, silence says nothing about the
 // peer and does not count: then the limit on stalled sessions applies. Nor does
-// it while reading is paused for a rate limit.
+// it while reading is paused for a rate limit, or while the ping itself waits behind
+// what a slow peer takes: WriteTimeout bounds that.
 type heartbeat struct {
 	entry   wheelEntry
 	heard   atomic.Bool // bytes have come since the last ping was due
@@ -76,7 +77,7 @@ func (c *Conn) visited() time.Duration {
 // missed counts an interval and says whether the peer has been silent for too
 // many of them.
 func (c *Conn) missed() *closeRequest {
-	if c.beat.heard.Swap(false) || c.reader.credits.paused.Load() || c.reader.isThrottled() {
+	if c.beat.heard.Swap(false) || c.reader.credits.paused.Load() || c.reader.isThrottled() || !c.writer.half.PingWritten() {
 		c.beat.misses = 0
 		return nil
 	}

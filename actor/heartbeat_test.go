@@ -126,3 +126,24 @@ func TestMissedPongsDoNotCountWhileReadingIsPaused(t *testing.T) {
 		}
 	})
 }
+
+// A ping that waits behind what a slow peer takes in its own time is not missed.
+func TestPingsThatCannotLeaveAreNotMissed(t *testing.T) {
+	config := actor.ServerConfig{ConnConfig: actor.ConnConfig{PingInterval: time.Second, PingMisses: 1, WriteTimeout: time.Minute}}
+	inBubble(t, config, func(r *receive, c *actor.Context) {
+		if _, ok := c.Message().(*actor.Message); ok {
+			_ = r.conn.SendBinary(make([]byte, 4*actortest.PipeBuffer))
+		}
+	}, func(s *actor.Server, peer *actortest.Peer, o *recorder) {
+		peer.SendText("send me more than fits")
+		peer.StopReading()
+		time.Sleep(30 * time.Second)
+		if n := s.Len(); n != 1 {
+			t.Fatalf("%d connections, %+v", n, o.closed)
+		}
+		peer.StartReading()
+		peer.ExpectBinary(make([]byte, 4*actortest.PipeBuffer))
+		peer.Mute()
+		peer.ExpectClose(1011)
+	})
+}

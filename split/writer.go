@@ -124,6 +124,10 @@ func (w *Writer) Ping() (wake bool) {
 	return w.mailbox.pushPing(payload[:])
 }
 
+// PingWritten reports whether the newest ping has left whole, so that its pong may
+// be expected; also true before the first.
+func (w *Writer) PingWritten() bool { return w.ping.sequence.Load() == 0 || w.ping.sent.Load() != 0 }
+
 // Close queues the connection's one close frame: behind the waiting messages,
 // or in their place when discard is set. queued is false if there was one
 // before. The code and reason must pass [wscore.CheckClose].
