@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -65,6 +66,7 @@ func (s *mortal) Receive(c *actor.Context) {
 	switch m := c.Message().(type) {
 	case actor.Opened:
 		s.conn = m.Conn
+		_, _ = m.Conn.PID(), m.Conn.ReaderPID() // are registered when somebody asks
 		s.census.began.Add(1)
 		s.census.mu.Lock()
 		s.census.ids = append(s.census.ids, m.Conn.ID())
@@ -115,21 +117,29 @@ func runCycles(t *testing.T, readiness split.Readiness, cycles int) {
 	web := &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second}
 	var running sync.WaitGroup
 	var addresses []string
-	for _, host := range []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"} { // each has its own ports
+	for i, host := range []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"} { // each has its own ports
 		listener, err := net.Listen("tcp", host+":0")
 		if err != nil {
 			t.Logf("no listener on %s: %v", host, err)
 			continue
 		}
 		addresses = append(addresses, listener.Addr().String())
-		running.Go(func() { _ = web.Serve(listener) })
+		if i%2 == 0 {
+			running.Go(func() { _ = web.Serve(listener) })
+		} else {
+			running.Go(func() { _ = server.Serve(listener) }) // without net/http
+		}
 	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(cycles)
 	var next, failed atomic.Int64
 	var clients sync.WaitGroup
 	for range 32 {
 		clients.Go(func() {
 			for i := next.Add(1) - 1; i < int64(cycles); i = next.Add(1) - 1 {
-				if err := cycle(addresses[int(i)%len(addresses)], ways[int(i/int64(len(addresses)))%len(ways)]); err != nil && failed.Add(1) < 10 {
+				at := order[i]
+				if err := cycle(addresses[at%len(addresses)], ways[at/len(addresses)%len(ways)]); err != nil && failed.Add(1) < 10 {
 					t.Errorf("cycle %d: %v", i, err)
 				}
 			}
