@@ -74,8 +74,23 @@ func (c *Conn) Stats() split.Stats { return c.writer.half.Stats() }
 // what an application keeps; a session that resumes says so once for each time.
 func (c *Conn) Recovered(complete bool) { c.host.config.Observer.ConnectionRecovered(complete) }
 
-// RemoteAddr returns the address of the peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.transport.RemoteAddr() }
+// RemoteAddr returns the address of the peer, one without a name if its stream has
+// none.
+func (c *Conn) RemoteAddr() net.Addr {
+	if remote := c.transport.RemoteAddr(); remote != nil {
+		return remote
+	}
+	return unknownAddr{}
+}
+
+// unknownAddr is where streams come from that do not say it.
+type unknownAddr struct{}
+
+// Network returns "unknown".
+func (unknownAddr) Network() string { return "unknown" }
+
+// String returns nothing.
+func (unknownAddr) String() string { return "" }
 
 // PID returns the address of the writer: other actors may send it [SendText],
 // [SendBinary], [CloseConn] or a *[Buffer], which the writer then owns.

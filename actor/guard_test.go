@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/tandem-ws/tandem/actor"
 )
 
@@ -72,4 +74,25 @@ func TestPanicOfTheStreamEndsOnlyItsConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// homeless is a stream that does not say where it comes from.
+type homeless struct{ net.Conn }
+
+func (homeless) RemoteAddr() net.Addr { return nil }
+
+func TestStreamWithoutAnAddressIsAConnection(t *testing.T) {
+	engine, err := actor.NewEngine()
+	must(t, err)
+	server, err := actor.NewServer(engine, sessions(echo), actor.ServerConfig{ConnConfig: actor.ConnConfig{Logger: zap.NewExample()}})
+	must(t, err)
+	near, far := net.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	must(t, server.AttachForTest(homeless{near}, &receive{f: echo}))
+	for c := range server.Connections() {
+		if addr := c.RemoteAddr(); addr == nil || c.Info().RemoteAddr != addr.String() {
+			t.Errorf("it comes from %v", addr)
+		}
+	}
+	must(t, far.Close(), server.Shutdown(context.Background()))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -368,6 +369,17 @@ func TestReadingPausesWhileTheSessionIsBusy(t *testing.T) {
 	const count = 50
 	for range count {
 		must(t, peer.Text("x"))
+	}
+	paused := func() (paused bool) {
+		for c := range h.Connections() {
+			paused = c.Info().Paused
+		}
+		return paused
+	}
+	for limit := time.Now().Add(10 * time.Second); !paused(); runtime.Gosched() {
+		if time.Now().After(limit) {
+			t.Fatal("reading goes on")
+		}
 	}
 	close(release)
 	for range count {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tandem-ws/tandem/wscore"
@@ -108,5 +110,51 @@ func TestConnectionsThatSendNothingAreNotReported(t *testing.T) {
 			runtime.Gosched()
 		}
 		a.quiet()
+	})
+}
+
+// timeless is a stream that knows no deadlines.
+type timeless struct{ net.Conn }
+
+func (timeless) SetDeadline(time.Time) error      { return nil }
+func (timeless) SetReadDeadline(time.Time) error  { return nil }
+func (timeless) SetWriteDeadline(time.Time) error { return nil }
+
+// single is a listener with one connection.
+type single struct {
+	conn   chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *single) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conn:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *single) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *single) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A stream without deadlines gives its place up too, so that a shutdown ends.
+func TestStreamWithoutDeadlinesIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, err := NewAcceptor(AcceptConfig{Decide: func(*Handshake) error { return wscore.Reject(404, "") }, Readiness: NewParked(), Timeout: time.Second})
+		must(t, err)
+		near, far := net.Pipe()
+		l := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+		l.conn <- timeless{near}
+		served := make(chan error, 1)
+		go func() { served <- a.Serve(l) }()
+		synctest.Wait()
+		equal(t, "handshakes in progress", a.Underway(), 1)
+		time.Sleep(time.Second + 3*refusalLinger)
+		synctest.Wait()
+		equal(t, "handshakes in progress later", a.Underway(), 0)
+		must(t, a.Shutdown(t.Context()), far.Close())
+		equal(t, "the end of Serve", <-served, error(ErrAcceptorClosed))
 	})
 }

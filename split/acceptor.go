@@ -340,6 +340,12 @@ func (a *Acceptor) enter(p *place) bool {
 	return true
 }
 
+func (a *Acceptor) isUnderway(p *place) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return p.counted
+}
+
 // giveUp gives up a place that was reserved.
 func (a *Acceptor) giveUp() {
 	a.mu.Lock()

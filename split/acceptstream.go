@@ -260,8 +260,15 @@ func (s *streamArrival) open(h *Handshake, response, early []byte, handler Handl
 
 func (s *streamArrival) stream() net.Conn { return s.conn }
 
-// expire has nothing to do: the stream's deadline has passed too.
-func (s *streamArrival) expire() {}
+// expire ends a stream that knows no deadlines. Others have passed theirs by now,
+// and get the time that a refusal takes.
+func (s *streamArrival) expire() {
+	time.AfterFunc(2*refusalLinger, func() {
+		if s.acceptor.isUnderway(&s.place) {
+			s.cancel()
+		}
+	})
+}
 
 // cancel ends a handshake that has not brought its request.
 func (s *streamArrival) cancel() {
