@@ -94,6 +94,7 @@ type polled struct {
 
 	mu       sync.Mutex
 	interest uint32        // what epoll watches for
+	deaf     error         // why epoll did not take it
 	writable chan struct{} // a writer waits for this to be closed
 
 	slot       int32 // guarded by the loop's lock, as are the next two
@@ -200,9 +201,10 @@ func (t *polled) watch(interest uint32) {
 	}
 	t.interest = interest
 	event := syscall.EpollEvent{Events: interest, Fd: t.slot, Pad: int32(t.generation)}
-	// It fails only for want of kernel memory; the write and heartbeat limits
-	// then end the connection.
-	_ = syscall.EpollCtl(t.loop.Load().epoll, operation, t.descriptor, &event)
+	// To add fails where kernel memory or fs.epoll.max_user_watches is used up.
+	if err := syscall.EpollCtl(t.loop.Load().epoll, operation, t.descriptor, &event); err != nil && operation == syscall.EPOLL_CTL_ADD {
+		t.interest, t.deaf = 0, os.NewSyscallError("epoll_ctl", err)
+	}
 }
 
 const watchRead = syscall.EPOLLIN | syscall.EPOLLRDHUP
@@ -224,19 +226,24 @@ func (t *polled) watchReading(on bool) {
 }
 
 // watched runs change under the lock, unless the stream is closed: then the
-// descriptor must not go back into epoll.
+// descriptor must not go back into epoll. One that epoll does not take would
+// never be heard of again and is closed.
 func (t *polled) watched(change func()) bool {
 	if !t.acquire() {
 		return false
 	}
 	defer t.release()
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.uses.Load()&closedBit != 0 {
-		return false
+	open := t.uses.Load()&closedBit == 0
+	if open {
+		change()
 	}
-	change()
-	return true
+	deaf := t.deaf
+	t.mu.Unlock()
+	if open && deaf != nil {
+		_ = t.Close() // always nil
+	}
+	return open
 }
 
 // ready deals with what epoll reported, and reports whether that was bytes to
@@ -302,7 +309,7 @@ func (t *polled) run(tasks task) {
 	if tasks&taskClose != 0 {
 		if !t.stopped {
 			t.stopped = true
-			t.drain(net.ErrClosed)
+			t.drain(t.end())
 		}
 		return
 	}
@@ -332,6 +339,16 @@ func (t *polled) run(tasks task) {
 		}
 		t.drain(err)
 	}
+}
+
+// end is the error of a closed connection.
+func (t *polled) end() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.deaf != nil {
+		return t.deaf
+	}
+	return net.ErrClosed
 }
 
 var _ io.Reader = (*polled)(nil)

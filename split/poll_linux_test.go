@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -64,6 +65,22 @@ func polledPair(t *testing.T, p *Poller, after func(string) Verdict) (*parkTest,
 	return h, transport.(*polled), client
 }
 
+// leavesEpoll waits until a paused connection is no longer watched.
+func leavesEpoll(t *testing.T, transport *polled) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
+		transport.mu.Lock()
+		interest := transport.interest
+		transport.mu.Unlock()
+		if interest == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still watched for %#x", interest)
+		}
+	}
+}
+
 func TestIdlePolledConnectionsHoldNoGoroutineAndNoBuffer(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	p := NewPoller(2)
@@ -93,23 +110,32 @@ func TestPausedDescriptorIsOutOfEpollAndItsEndIsFoundOnResume(t *testing.T) {
 	h, transport, client := polledPair(t, NewPoller(1), func(string) Verdict { return Pause })
 	must(t, rawpeer.New(client, rawpeer.Client).Text("pause"))
 	h.finds("pause")
-	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
-		transport.mu.Lock()
-		interest := transport.interest
-		transport.mu.Unlock()
-		if interest == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("still watched for %#x", interest)
-		}
-	}
+	leavesEpoll(t, transport)
 	fills := h.fills.Load()
 	must(t, client.(*net.TCPConn).SetLinger(0), client.Close()) // a reset: HUP and ERR
 	equal(t, "reads while paused", h.fills.Load(), fills)
 	h.Resume()
 	h.ends(syscall.ECONNRESET)
 	must(t, h.Close())
+}
+
+// Epoll takes no regular file, as it takes no socket once its watches are used
+// up; a connection nobody would hear of again must end there and then.
+func TestConnectionThatEpollRefusesIsClosedWithTheReason(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	must(t, err)
+	defer file.Close()
+	h, transport, client := polledPair(t, NewPoller(1), func(string) Verdict { return Pause })
+	must(t, rawpeer.New(client, rawpeer.Client).Text("pause"))
+	h.finds("pause")
+	leavesEpoll(t, transport)
+	must(t, syscall.Dup3(int(file.Fd()), transport.descriptor, syscall.O_CLOEXEC))
+	h.Resume()
+	h.ends(syscall.EPERM)
+	if _, err := transport.Write(&net.Buffers{[]byte("x")}, time.Second); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a write afterwards: %v", err)
+	}
 }
 
 func TestEventForALeftConnectionIsDropped(t *testing.T) {

@@ -98,17 +98,12 @@ func (l *pollLoop) give(to *pollLoop) {
 // something to be done. The watch's lock is held throughout, so that nobody
 // changes it in between; the new loop may wake the handler at once after that.
 func (t *polled) move(from, to *pollLoop) {
-	if !t.acquire() {
-		return
-	}
-	defer t.release()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	interest := t.interest
-	if t.uses.Load()&closedBit != 0 || !t.swap(from, to, func() { t.watch(0) }) {
-		return
-	}
-	t.watch(interest)
+	t.watched(func() {
+		interest := t.interest
+		if t.swap(from, to, func() { t.watch(0) }) {
+			t.watch(interest)
+		}
+	})
 }
 
 // swap gives up the place in one loop and takes one in the other, where there
