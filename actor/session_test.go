@@ -430,21 +430,8 @@ func TestConfigOutOfRangeIsRefusedByName(t *testing.T) {
 	engine, err := actor.NewEngine()
 	must(t, err)
 	for field, config := range map[string]actor.ServerConfig{
-		"MaxConnections":    {MaxConnections: -1},
-		"HandshakeTimeout":  {ConnConfig: actor.ConnConfig{HandshakeTimeout: time.Nanosecond}},
-		"MaxMessageBytes":   {ConnConfig: actor.ConnConfig{MaxMessageBytes: -1}},
-		"InboundBytes":      {ConnConfig: actor.ConnConfig{InboundBytes: -1}},
-		"InboundMessages":   {ConnConfig: actor.ConnConfig{InboundMessages: -1}},
-		"SessionMailbox":    {ConnConfig: actor.ConnConfig{SessionMailbox: -1}},
-		"Mailbox.MaxFrames": {ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{MaxFrames: -1}}},
-		"Mailbox.MaxBytes":  {ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{MaxBytes: -1}}},
-		"Mailbox.Policy":    {ConnConfig: actor.ConnConfig{Mailbox: split.MailboxConfig{Policy: 99}}},
-		"WriteTimeout":      {ConnConfig: actor.ConnConfig{WriteTimeout: -1}},
-		"CloseTimeout":      {ConnConfig: actor.ConnConfig{CloseTimeout: -1}},
-		"PingInterval":      {ConnConfig: actor.ConnConfig{PingInterval: time.Millisecond}},
-		"PingMisses":        {ConnConfig: actor.ConnConfig{PingMisses: -1}},
-		"AllowOrigins[1]":   {AllowOrigins: []string{"a.example", "["}},
-		"Deflate.Level":     {ConnConfig: actor.ConnConfig{Deflate: &wscore.DeflateConfig{Level: 10}}},
+		"AllowOrigins[1]": {AllowOrigins: []string{"a.example", "["}},
+		"Drain.Reason":    {Drain: actor.DrainConfig{Reason: strings.Repeat("long ", 25)}},
 	} {
 		_, err := actor.NewServer(engine, sessions(echo), config)
 		var wrong *actor.ConfigError

@@ -23,14 +23,14 @@ type DeflateConfig struct {
 	// that it can use a smaller one than 15. Default: 15. Range: 8 to 15.
 	ReceiveWindowBits int
 	// Threshold is the shortest payload that is compressed, in bytes.
-	// Default: [DefaultDeflateThreshold].
+	// Default: [DefaultDeflateThreshold]. Range: 1 to 1 GiB.
 	Threshold int
 	// Level is how hard to try, 1 (fast) to 9. Default: 1, whose compressor takes
 	// about 28 KiB; that of the others takes about 1 MiB.
 	Level int
 	// MaxRatio bounds how much larger than its compressed form a message may
 	// become, judged after each 64 KiB of it and at the end of one longer than
-	// that. Default: [DefaultMaxRatio]. Over it: 1009.
+	// that. Default: [DefaultMaxRatio]. Range: 2 to 1,048,576. Over it: 1009.
 	MaxRatio int
 }
 
