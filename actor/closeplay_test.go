@@ -107,7 +107,7 @@ func (p *play) settle() {
 	synctest.Wait()
 }
 
-// text, closing and violation are what the peer may say.
+// text, closing, violation, tooLong and tooFast are what the peer may say.
 func (p *play) text(s string) {
 	p.feed(p.peer.NewFrame(true, rawpeer.OpText, []byte(s)))
 }
@@ -130,6 +130,12 @@ func (p *play) tooLong() {
 		opcode = rawpeer.OpContinuation
 	}
 	p.feedBytes(rawpeer.AppendHeaderLying(nil, p.peer.NewFrame(true, opcode, nil), rawpeer.Lie{Declare: true, Length: 1<<20 + 1}))
+}
+
+func (p *play) tooFast() {
+	for range 30 {
+		p.feed(p.peer.NewFrame(true, rawpeer.OpPing, nil))
+	}
 }
 
 func (p *play) feed(f rawpeer.Frame) { p.feedBytes(rawpeer.AppendFrame(nil, f)) }

@@ -93,6 +93,7 @@ func closeStates() []closeState {
 		must(p.t, p.conn.SendText("queued one"), p.conn.SendText("queued two"))
 	}
 	paused := actor.ServerConfig{ConnConfig: actor.ConnConfig{InboundMessages: 2}}
+	throttled := actor.ServerConfig{ConnConfig: actor.ConnConfig{InboundRate: actor.RateConfig{Messages: 1}}}
 	return []closeState{
 		{name: "just opened", enter: func(*play) {}},
 		{name: "idle", enter: (*play).settle},
@@ -111,6 +112,12 @@ func closeStates() []closeState {
 			p.text("say two")
 			p.settle()
 		}, busy: true, unread: true},
+		{name: "reading throttled", config: throttled, enter: func(p *play) {
+			for range 50 {
+				p.text("fast")
+			}
+			p.settle()
+		}, unread: true},
 		{name: "fragments unfinished", enter: func(p *play) {
 			p.feed(p.peer.NewFrame(false, rawpeer.OpBinary, []byte("begun")))
 			p.fragments = true
@@ -197,6 +204,13 @@ func closeCauses() []closeCause {
 		{name: "IdleTimeout", beginning: by(user, func(b *beginning) { b.cause, b.reason = actor.CauseLimit, "idle" }),
 			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{IdleTimeout: time.Second}},
 			trigger: func(*play) { time.Sleep(playWriteTimeout / 2) }},
+		{name: "SessionStallTimeout", beginning: beginning{cause: actor.CauseLimit, code: 1011, order: atOnce},
+			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{SessionStallTimeout: time.Second}},
+			trigger: func(*play) { time.Sleep(playWriteTimeout / 2) }},
+		{name: "peer too fast", beginning: beginning{cause: actor.CauseLimit, code: 1008, order: behindSession}, spoken: true,
+			config:  actor.ServerConfig{ConnConfig: actor.ConnConfig{InboundRate: actor.RateConfig{Messages: 20, Close: true}}},
+			trigger: (*play).tooFast},
+		{name: "panic in Initialized", beginning: panicked, panicOn: "initialized", trigger: func(*play) {}},
 		{name: "panic in Started", beginning: panicked, panicOn: "started", trigger: func(*play) {}},
 		{name: "panic in Opened", beginning: panicked, panicOn: "opened", trigger: func(*play) {}},
 		{name: "peer closes, panic in Closed", panicOn: "closed", beginning: peer, spoken: true, trigger: closes},
@@ -243,14 +257,18 @@ func closeCauses() []closeCause {
 // happens reports whether the cause can come in the state.
 func (c closeCause) happens(s closeState) bool {
 	switch {
-	case c.panicOn == "started" || c.panicOn == "opened":
+	case s.config.InboundRate.Messages > 0 && c.spoken:
+		return false // it is seen once the rate allows, and never with one this low
+	case c.config.SessionStallTimeout > 0:
+		return s.busy && s.unread // nobody waits for the session otherwise
+	case c.panicOn == "initialized" || c.panicOn == "started" || c.panicOn == "opened":
 		return s.name == "just opened"
 	case c.cause == actor.CauseHeartbeat:
 		// Missed pongs do not count while reading is paused, nor while the ping
 		// cannot leave.
 		return !s.unread && !(s.stuck && s.first == nil)
 	case c.config.IdleTimeout > 0:
-		return !s.busy // who waits for its session is not idle
+		return !s.busy && !s.unread // who waits for its session or its rate is not idle
 	}
 	return true
 }
@@ -334,6 +352,10 @@ func playClose(t *testing.T, state closeState, cause closeCause, helped bool) {
 	config := state.config
 	config.PingInterval, config.PingMisses = cause.config.PingInterval, cause.config.PingMisses
 	config.IdleTimeout, config.MaxLifetime = cause.config.IdleTimeout, cause.config.MaxLifetime
+	config.SessionStallTimeout = cause.config.SessionStallTimeout
+	if config.InboundRate.Messages == 0 {
+		config.InboundRate = cause.config.InboundRate
+	}
 	p := newPlay(t, config, cause.panicOn)
 	defer p.abandon()
 	state.enter(p)
