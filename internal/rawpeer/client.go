@@ -82,7 +82,7 @@ func ExchangeHead(conn net.Conn, head []byte) (*Peer, *Response, error) {
 
 // ReadResponse reads one HTTP response, unchecked.
 func (p *Peer) ReadResponse() (*Response, error) {
-	if err := p.armRead(); err != nil {
+	if err := p.armRead(p.timeout()); err != nil {
 		return nil, err
 	}
 	answer, err := http.ReadResponse(p.reader, &http.Request{Method: http.MethodGet})

@@ -36,7 +36,7 @@ func NewHandshakeKey() string {
 
 // readHead reads up to and including the empty line that ends an HTTP head.
 func (p *Peer) readHead() ([]byte, error) {
-	if err := p.armRead(); err != nil {
+	if err := p.armRead(p.timeout()); err != nil {
 		return nil, err
 	}
 	var head []byte

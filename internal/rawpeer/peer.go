@@ -166,7 +166,11 @@ func (p *Peer) maxPayload() uint64 {
 	return DefaultMaxPayload
 }
 
-// armRead gives the next read its deadline.
-func (p *Peer) armRead() error {
-	return p.conn.SetReadDeadline(time.Now().Add(p.timeout()))
+// armRead gives the next read its deadline. A stream whose far end is closed may
+// refuse it; what came before that is still to be read.
+func (p *Peer) armRead(timeout time.Duration) error {
+	if err := p.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil && p.reader.Buffered() == 0 {
+		return err
+	}
+	return nil
 }

@@ -43,6 +43,26 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// The far end of a pipe closes right behind its last frame, and the pipe then
+// takes no more deadlines.
+func TestWhatCameBeforeTheEndIsRead(t *testing.T) {
+	near, far := net.Pipe()
+	closed := make(chan error, 1)
+	go func() {
+		closed <- errors.Join(New(far, Server).Close(1007, ""), far.Close())
+	}()
+	client := New(near, Client)
+	if _, err := client.Peek(0); err != nil {
+		t.Fatal(err)
+	}
+	must(t, <-closed)
+	if _, err := client.Peek(0); err != nil {
+		t.Errorf("looking again: %v", err)
+	}
+	must(t, client.ExpectClose(1007))
+	must(t, client.ExpectEOF())
+}
+
 func TestReadFrameRejectsEachViolationByName(t *testing.T) {
 	data := func(f Frame) Frame { f.Payload = []byte("x"); return f }
 	for _, c := range []struct {

@@ -44,7 +44,7 @@ func (e Event) String() string {
 // ReadFrame reads one frame and judges it by itself and by its place in the
 // message it belongs to. The frame is returned with its payload unmasked.
 func (p *Peer) ReadFrame() (Frame, error) {
-	if err := p.armRead(); err != nil {
+	if err := p.armRead(p.timeout()); err != nil {
 		return Frame{}, err
 	}
 	var head [8]byte
@@ -244,7 +244,7 @@ func (p *Peer) Peek(timeout time.Duration) (byte, error) {
 	if timeout <= 0 {
 		timeout = p.timeout()
 	}
-	if err := p.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+	if err := p.armRead(timeout); err != nil {
 		return 0, err
 	}
 	first, err := p.reader.Peek(1)
