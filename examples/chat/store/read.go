@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -42,12 +43,14 @@ func (s *JetStream) After(ctx context.Context, room string, after uint64) (Page,
 	// What was seen last is read too, which tells whether it is still there.
 	page, from, reached := Page{Complete: after == 0}, max(after, 1), uint64(0)
 	for reached < last {
-		batch, err := s.batch(ctx, subject, from)
+		batch, end, err := s.batch(ctx, subject, from)
 		if err != nil {
 			return Page{}, ErrUnavailable
 		}
+		if end > 0 {
+			reached, from = end, end+1
+		}
 		for _, m := range batch {
-			reached, from = m.Seq, m.Seq+1
 			if m.Seq == after {
 				page.Complete = true
 				continue
@@ -61,7 +64,7 @@ func (s *JetStream) After(ctx context.Context, room string, after uint64) (Page,
 			}
 			page.Messages = append(page.Messages, m)
 		}
-		if len(batch) == 0 {
+		if end == 0 {
 			pause := time.NewTimer(retryPause / 10)
 			select {
 			case <-pause.C:
@@ -96,32 +99,36 @@ func (s *JetStream) last(ctx context.Context, subject string) (uint64, error) {
 	return response.Message.Seq, nil
 }
 
-// batch reads messages of a subject from a number on.
-func (s *JetStream) batch(ctx context.Context, subject string, from uint64) (list []Message, err error) {
+// batch reads messages of a subject from a number on, and returns the number of
+// the last, 0 for none. What is no message of the chat's is passed over.
+func (s *JetStream) batch(ctx context.Context, subject string, from uint64) (list []Message, end uint64, err error) {
 	request, err := json.Marshal(getRequest{Seq: from, NextFor: subject, Batch: readBatch})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	inbox := s.nc.NewInbox()
 	answers, err := s.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { _ = answers.Unsubscribe() }() // fails only when the connection is closed
 	if err := s.nc.PublishMsg(&nats.Msg{Subject: "$JS.API.DIRECT.GET." + roomStream, Reply: inbox, Data: request}); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for {
 		m, err := answers.NextMsgWithContext(ctx)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		switch m.Header.Get("Status") {
 		case "":
 		case "204", "404": // the end of the batch; nothing there
-			return list, nil
+			return list, end, nil
 		default:
-			return nil, ErrUnavailable
+			return nil, 0, ErrUnavailable
+		}
+		if seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err == nil {
+			end = seq
 		}
 		if message, ok := read(m); ok {
 			list = append(list, message)

@@ -186,6 +186,39 @@ func TestHistoryIsBoundedAndSaysWhatIsGone(t *testing.T) {
 	})
 }
 
+// Whoever else may publish on a room's subject must not take the room away.
+func TestForeignMessagesArePassedOver(t *testing.T) {
+	noLeaks(t)
+	server := startServer(t, t.TempDir())
+	s := open(t, server, "a")
+	first := appendAll(t, s, draft("lobby", "one"))[0]
+	nc, err := nats.Connect("", nats.InProcessServer(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	foreign := func(n int) {
+		for range n {
+			if err := nc.Publish("chat.room.lobby", []byte("not the chat's")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.FlushTimeout(patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign(300) // more than one batch
+	second := appendAll(t, s, draft("lobby", "two"))[0]
+	foreign(10)
+	page := after(t, s, "lobby", 0)
+	if len(page.Messages) != 2 || page.Messages[0].Seq != first.Seq || page.Messages[1].Seq != second.Seq || page.Messages[1].Prev != first.Seq {
+		t.Errorf("read %+v", page.Messages)
+	}
+	if page := after(t, s, "lobby", second.Seq); len(page.Messages) != 0 || !page.Complete {
+		t.Errorf("read %+v behind the last", page)
+	}
+}
+
 func TestNicknameBelongsToOne(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store.Store) {
 		ctx := t.Context()
