@@ -35,7 +35,15 @@ func (m *shiftModel) fail(format string, arguments ...any) {
 type twinShift struct {
 	state  explore.Number[uint64]
 	worker explore.Pointer[twinPolled]
+	clock  twinClock
 }
+
+// twinClock finds that all work waits.
+type twinClock struct{}
+
+func (twinClock) work(w *twinWorker) { w.Work(true) }
+func (twinClock) waits() bool        { return true }
+func (twinClock) expire()            {}
 
 type twinPolled struct {
 	number  int
@@ -67,7 +75,7 @@ func (l *twinLoop) work(t *twinPolled) bool {
 			l.monitor.model.spawn("loop", l.loop)
 		}
 	}()
-	t.worker.Work(true)
+	l.shift.clock.work(t.worker)
 	returned = true
 	return l.shift.state.CompareAndSwap(begun, begun+1)
 }
@@ -137,10 +145,12 @@ func (m *twinMonitor) visit(l *twinLoop, seen *loopSeen) (active bool) {
 		seen.busy |= 1
 	}
 	active = active || met
-	if bits.OnesCount16(seen.slow) >= slowLooks {
+	if l.shift.clock.expire(); bits.OnesCount16(seen.slow) >= slowLooks {
 		seen.slow = 0
-		m.spread.Store(true)
-		time.AfterFunc(spreadTime, func() { m.spread.Store(false) })
+		if l.shift.clock.waits() {
+			m.spread.Store(true)
+			time.AfterFunc(spreadTime, func() { m.spread.Store(false) })
+		}
 	}
 	return active
 }

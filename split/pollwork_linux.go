@@ -12,6 +12,7 @@ import (
 type workShift struct {
 	state  atomic.Uint64          // odd during work; it only ever grows
 	worker atomic.Pointer[polled] // whose work it is
+	clock  workClock
 }
 
 // work runs a connection's work on the loop's goroutine and reports whether
@@ -32,15 +33,16 @@ func (l *pollLoop) work(t *polled) bool {
 			go l.loop() // the application ended this goroutine
 		}
 	}()
-	t.worker.Work(true)
+	l.shift.clock.work(t.worker)
 	returned = true
 	return l.shift.state.CompareAndSwap(begun, begun+1)
 }
 
 // pollMonitor looks at the loops once a millisecond while they work: one that
 // is still at the same work has it taken off, by a new goroutine for the loop.
-// Loops that are found at work nearly always, and get little of it done, do
-// work that waits for something; then each gets a goroutine for a second.
+// Loops that are found at work nearly always, get little of it done and spend
+// little processor time on it, do work that waits for something; then each gets
+// a goroutine for a second.
 type pollMonitor struct {
 	loops  []pollLoop
 	spread atomic.Bool
@@ -145,10 +147,12 @@ func (m *pollMonitor) visit(l *pollLoop, seen *loopSeen) (active bool) {
 		seen.busy |= 1
 	}
 	active = active || met
-	if bits.OnesCount16(seen.slow) >= slowLooks {
+	if l.shift.clock.expire(); bits.OnesCount16(seen.slow) >= slowLooks {
 		seen.slow = 0
-		m.spread.Store(true)
-		time.AfterFunc(spreadTime, func() { m.spread.Store(false) })
+		if l.shift.clock.waits() {
+			m.spread.Store(true)
+			time.AfterFunc(spreadTime, func() { m.spread.Store(false) })
+		}
 	}
 	return active
 }

@@ -61,7 +61,7 @@ var _ Store = (*JetStream)(nil)
 
 // The rest of what bounds the store.
 const (
-	maxMessage      = 8 << 10
+	maxMessage      = 16 << 10 // JSON may write one byte as six
 	retryPause      = 250 * time.Millisecond
 	roomsAgain      = 10 * time.Second
 	readTimeout     = 5 * time.Second

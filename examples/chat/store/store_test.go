@@ -137,6 +137,22 @@ func TestMessagesAreStoredOnceAndInOrder(t *testing.T) {
 	})
 }
 
+// The longest text that the chat takes is stored whatever it is made of.
+func TestLongTextsFitHoweverTheyAreWritten(t *testing.T) {
+	noLeaks(t)
+	s := open(t, startServer(t, t.TempDir()), "a")
+	for _, part := range []string{"x", "<", "\x01", "\"", "\u2028", "\xff"} {
+		d := draft("lobby", part)
+		d.Text = strings.Repeat(part, 2000/len(part))
+		appendAll(t, s, d)
+	}
+	for _, m := range after(t, s, "lobby", 0).Messages {
+		if len(m.Text) < 1998 {
+			t.Errorf("%d bytes of %.3q", len(m.Text), m.Text)
+		}
+	}
+}
+
 func TestFollowersSeeEveryNumber(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store.Store) {
 		got := make(chan store.Message, 100)
