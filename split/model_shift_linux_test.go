@@ -145,7 +145,8 @@ func (m *twinMonitor) visit(l *twinLoop, seen *loopSeen) (active bool) {
 		seen.busy |= 1
 	}
 	active = active || met
-	if l.shift.clock.expire(); bits.OnesCount16(seen.slow) >= slowLooks {
+	l.shift.clock.expire()
+	if bits.OnesCount16(seen.slow) >= slowLooks {
 		seen.slow = 0
 		if l.shift.clock.waits() {
 			m.spread.Store(true)

@@ -94,7 +94,7 @@ type polled struct {
 
 	mu       sync.Mutex
 	interest uint32        // what epoll watches for
-	deaf     error         // why epoll did not take it
+	deaf     syscall.Errno // why epoll did not take it
 	writable chan struct{} // a writer waits for this to be closed
 
 	slot       int32 // guarded by the loop's lock, as are the next two
@@ -203,7 +203,8 @@ func (t *polled) watch(interest uint32) {
 	event := syscall.EpollEvent{Events: interest, Fd: t.slot, Pad: int32(t.generation)}
 	// To add fails where kernel memory or fs.epoll.max_user_watches is used up.
 	if err := syscall.EpollCtl(t.loop.Load().epoll, operation, t.descriptor, &event); err != nil && operation == syscall.EPOLL_CTL_ADD {
-		t.interest, t.deaf = 0, os.NewSyscallError("epoll_ctl", err)
+		t.interest = 0
+		t.deaf, _ = err.(syscall.Errno) // always one
 	}
 }
 
@@ -240,7 +241,7 @@ func (t *polled) watched(change func()) bool {
 	}
 	deaf := t.deaf
 	t.mu.Unlock()
-	if open && deaf != nil {
+	if open && deaf != 0 {
 		_ = t.Close() // always nil
 	}
 	return open
@@ -345,8 +346,8 @@ func (t *polled) run(tasks task) {
 func (t *polled) end() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.deaf != nil {
-		return t.deaf
+	if t.deaf != 0 {
+		return os.NewSyscallError("epoll_ctl", t.deaf)
 	}
 	return net.ErrClosed
 }

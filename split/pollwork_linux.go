@@ -12,7 +12,7 @@ import (
 type workShift struct {
 	state  atomic.Uint64          // odd during work; it only ever grows
 	worker atomic.Pointer[polled] // whose work it is
-	clock  workClock
+	clock  workClock              // whether it waits or computes
 }
 
 // work runs a connection's work on the loop's goroutine and reports whether
@@ -147,7 +147,8 @@ func (m *pollMonitor) visit(l *pollLoop, seen *loopSeen) (active bool) {
 		seen.busy |= 1
 	}
 	active = active || met
-	if l.shift.clock.expire(); bits.OnesCount16(seen.slow) >= slowLooks {
+	l.shift.clock.expire()
+	if bits.OnesCount16(seen.slow) >= slowLooks {
 		seen.slow = 0
 		if l.shift.clock.waits() {
 			m.spread.Store(true)
