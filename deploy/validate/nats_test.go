@@ -54,11 +54,7 @@ func TestNATSTakesItsConfiguration(t *testing.T) {
 	check := func(name string) error {
 		command := exec.Command("go", "run", natsServer+"@v"+natsVersion(t), "-t", "-c", file)
 		command.Dir = t.TempDir() // outside of every module
-		for _, variable := range os.Environ() {
-			if !strings.HasPrefix(variable, "GOFLAGS=") {
-				command.Env = append(command.Env, variable)
-			}
-		}
+		command.Env = append(os.Environ(), "GOFLAGS=")
 		for _, variable := range one[*appsv1.StatefulSet](t, objects, "nats").Spec.Template.Spec.Containers[0].Env {
 			if value := variable.Value; variable.Name != name {
 				if variable.ValueFrom != nil {

@@ -24,12 +24,7 @@ func TestNATSServersOfTheConfigurationFormACluster(t *testing.T) {
 	folder := t.TempDir()
 	install := exec.Command("go", "install", natsServer+"@v"+natsVersion(t))
 	install.Dir = folder // outside of every module
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "GOFLAGS=") {
-			install.Env = append(install.Env, variable)
-		}
-	}
-	install.Env = append(install.Env, "GOBIN="+folder)
+	install.Env = append(os.Environ(), "GOFLAGS=", "GOBIN="+folder)
 	if output, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
@@ -38,7 +33,11 @@ func TestNATSServersOfTheConfigurationFormACluster(t *testing.T) {
 	routes := freeAddresses(t, replicas)
 	monitors := freeAddresses(t, replicas)
 	clients := freeAddresses(t, replicas)
-	place := strings.NewReplacer("$(ROUTES_PASSWORD)", password)
+	places := []string{"$(ROUTES_PASSWORD)", password}
+	for i, route := range routes {
+		places = append(places, fmt.Sprintf("nats-%d.%s:6222", i, set.Spec.ServiceName), route)
+	}
+	place := strings.NewReplacer(places...)
 	for i := range replicas {
 		config := strings.NewReplacer(
 			"0.0.0.0:4222", clients[i], "0.0.0.0:8222", monitors[i], "0.0.0.0:6222", routes[i],
@@ -52,11 +51,7 @@ func TestNATSServersOfTheConfigurationFormACluster(t *testing.T) {
 		server.Env = []string{fmt.Sprint("SERVER_NAME=nats-", i), "NATS_TOKEN=abc", "ROUTES_PASSWORD=" + password}
 		for _, variable := range set.Spec.Template.Spec.Containers[0].Env {
 			if variable.ValueFrom == nil {
-				value := place.Replace(variable.Value)
-				for k := range replicas {
-					value = strings.ReplaceAll(value, fmt.Sprintf("nats-%d.%s:6222", k, set.Spec.ServiceName), routes[k])
-				}
-				server.Env = append(server.Env, variable.Name+"="+value)
+				server.Env = append(server.Env, variable.Name+"="+place.Replace(variable.Value))
 			}
 		}
 		if err := server.Start(); err != nil {
@@ -90,7 +85,8 @@ func freeAddresses(t *testing.T, n int) (list []string) {
 
 // get reports whether the address answers with 200, and decodes the answer.
 func get(address string, into any) bool {
-	response, err := http.Get(address)
+	client := http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get(address)
 	if err != nil {
 		return false
 	}
@@ -98,7 +94,8 @@ func get(address string, into any) bool {
 	return response.StatusCode == http.StatusOK && (into == nil || json.NewDecoder(response.Body).Decode(into) == nil)
 }
 
-// within waits for a condition of other processes.
+// within waits for a condition of other processes, which tell nobody when it
+// comes to hold: it has to be asked for.
 func within(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for limit := time.Now().Add(time.Minute); !condition(); time.Sleep(100 * time.Millisecond) {
