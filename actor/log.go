@@ -24,9 +24,13 @@ func (c *Conn) logClosed(closed Closed, lifetime time.Duration) {
 	if entry == nil {
 		return
 	}
+	reason := closed.Reason
+	if closed.Initiator == Remote {
+		reason = "" // it is the peer's, and may say anything
+	}
 	stats := c.Stats()
 	entry.Write(zap.String("connection", c.ID()), zap.Stringer("remote", c.RemoteAddr()), zap.String("subprotocol", c.subprotocol),
-		zap.Uint16("code", uint16(closed.Code)), zap.String("reason", closed.Reason),
+		zap.Uint16("code", uint16(closed.Code)), zap.String("reason", reason),
 		zap.Stringer("initiator", closed.Initiator), zap.Stringer("cause", closed.Cause), zap.Duration("duration", lifetime),
 		zap.Uint64("frames_in", stats.In.Frames), zap.Uint64("bytes_in", stats.In.Bytes),
 		zap.Uint64("frames_out", stats.Out.Frames), zap.Uint64("bytes_out", stats.Out.Bytes),
